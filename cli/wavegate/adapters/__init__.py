@@ -1,0 +1,1 @@
+"""Thin shells around one outside system each; nothing in here decides."""

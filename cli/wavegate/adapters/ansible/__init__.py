@@ -1,0 +1,5 @@
+"""Asking Ansible, with its own code in a process of its own: who the hosts are and what they mean."""
+
+from wavegate.adapters.ansible.asking import ask
+
+__all__ = ["ask"]

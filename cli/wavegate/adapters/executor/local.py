@@ -1,0 +1,69 @@
+"""The local executor: one ansible-runner call for each batch, in a thread of its own."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+
+from wavegate.adapters.executor.batch import RunningBatch
+from wavegate.adapters.executor.environment import marker_of
+from wavegate.adapters.executor.launch import BatchFolder, Launch
+from wavegate.adapters.executor.leftovers import read_leftovers
+from wavegate.adapters.executor.private import (
+    make_private_folder,
+    open_runtime_folder,
+    remove_runtime_folder,
+)
+from wavegate.adapters.executor.processes import end_processes, wait_for_processes
+from wavegate.adapters.executor.sockets import close_connections
+from wavegate.core.events import BatchSubmitted, HostFinished
+from wavegate.ports import Report
+
+
+class LocalExecutor:
+    """Implements the port `Executor` on this machine, for one rollout. Safe to use from several threads."""
+
+    def __init__(self, launch: Launch, *, survivor_limit: float = 60.0) -> None:
+        """Prepare the rollout's folders; `survivor_limit` is how long `collect` waits, in seconds."""
+        self._launch = launch
+        self._survivor_limit = survivor_limit
+        self._running: dict[str, RunningBatch] = {}
+        self._lock = threading.Lock()
+        make_private_folder(launch.work)
+        self._runtime: Path = open_runtime_folder(launch.work)
+
+    def submit(self, order: BatchSubmitted, report: Report) -> None:
+        """Start the batch and return at once; raise ValueError when it names no host."""
+        if not order.hosts:
+            raise ValueError(f"batch {order.batch} names no host")
+        batch = RunningBatch(self._launch, order, self._runtime, report, self._forget)
+        with self._lock:
+            self._running[order.batch] = batch
+        batch.start()
+
+    def cancel(self, batch: str) -> None:
+        """Ask for the end of the batch's processes; its BatchEnded follows when they were seen gone."""
+        with self._lock:
+            running = self._running.get(batch)
+        if running is not None:
+            running.cancel()
+
+    def collect(self, order: BatchSubmitted) -> tuple[HostFinished, ...]:
+        """Return the certain outcomes that a batch of a dead process left on disk."""
+        marker = marker_of(self._launch.rollout_id, order.batch)
+        wait_for_processes(marker, self._survivor_limit)
+        folder = BatchFolder.of(self._launch, order.batch)
+        outcomes = read_leftovers(self._launch, order, folder)  # before signals make tasks fail
+        end_processes(marker)
+        shutil.rmtree(folder.private, ignore_errors=True)
+        return outcomes
+
+    def close(self) -> None:
+        """Close the shared ssh connections and remove their folder; no batch may be running."""
+        close_connections(self._runtime)
+        remove_runtime_folder(self._launch.work, self._runtime)
+
+    def _forget(self, batch: str) -> None:
+        with self._lock:
+            self._running.pop(batch, None)

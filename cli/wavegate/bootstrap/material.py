@@ -1,0 +1,120 @@
+"""What a rollout goes on with, whatever is edited meanwhile: frozen at the start, thawed by resume."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wavegate.bootstrap.prepare import Prepared, make_question, password_files
+from wavegate.bootstrap.reading import work_of
+from wavegate.core.outcomes import CLOSED
+from wavegate.core.spec import RolloutSpec
+from wavegate.errors import WavegateError
+from wavegate.ports import Answer, Journal
+
+SNAPSHOT = "inventory.json"
+_PASSWORD_FILES = "password-files.json"  # noqa: S105 - where passwords are, no passwords
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """What a rollout goes on with, whatever is edited meanwhile: all of it below its own folder."""
+
+    project: Path
+    work: Path
+    material: Path
+    spec: RolloutSpec
+    answer: Answer
+
+    @property
+    def snapshot(self) -> Path:
+        """Return the file that holds the inventory as it was read when the plan was made."""
+        return self.work / SNAPSHOT
+
+
+def freeze(prepared: Prepared, work: Path) -> Frozen:
+    """Copy everything the rollout uses below `work`, readable by the owner only.
+
+    Raise WavegateError `project-changed` or `material-not-written`.
+    """
+    try:
+        return _freeze(prepared, work)
+    except OSError as error:
+        raise tell_not_written(prepared.project, error) from error
+
+
+def tell_not_written(project: Path, error: OSError) -> WavegateError:
+    """Return the error for a project below which nothing can be kept."""
+    return WavegateError(
+        "material-not-written",
+        f"the rollout's material cannot be copied below {project / '.wavegate'}",
+        why=str(error),
+        hint="nothing was started; make room there and make it writable for you, then run again",
+    )
+
+
+def _freeze(prepared: Prepared, work: Path) -> Frozen:
+    from wavegate.adapters.executor.environment import password_variables
+    from wavegate.adapters.executor.private import make_private_folder, write_private_json
+    from wavegate.adapters.material import freeze as freeze_material
+
+    make_private_folder(work)
+    store = prepared.project / ".wavegate" / "material"
+    outside = password_files(prepared.project, prepared.spec, prepared.answer)
+    material = freeze_material(prepared.project, store, prepared.plan.digests, outside)
+    (work / "material").symlink_to(os.path.relpath(material, work))
+    copy = work / "rollout.yml"
+    shutil.copyfile(prepared.file, copy)
+    copy.chmod(0o600)
+    frozen = Frozen(prepared.project, work, material, prepared.spec, prepared.answer)
+    write_private_json(frozen.snapshot, prepared.answer.snapshot)
+    write_private_json(work / _PASSWORD_FILES, password_variables(prepared.project, prepared.answer.settings))
+    return frozen
+
+
+def thaw(project: Path, work: Path) -> Frozen:
+    """Return the frozen material of an earlier rollout; raise WavegateError when it cannot go on with it."""
+    from wavegate.adapters.ansible import ask
+    from wavegate.config.load import load_rollout
+
+    material = (work / "material").resolve()
+    for path in (material, work / "rollout.yml", work / SNAPSHOT, work / _PASSWORD_FILES):
+        if not path.exists():
+            raise WavegateError(
+                "material-missing",
+                f"the frozen material of this rollout is not here: {path}",
+                hint="resume where the rollout was started, or bring its .wavegate folder along",
+            )
+    spec = load_rollout(work / "rollout.yml").spec
+    question = make_question(spec)
+    unlocking = tuple(str(project / path) for path in question.vault_password_files)
+    question = replace(question, patterns=("all",), playbooks=(), vault_password_files=unlocking)
+    passwords = json.loads((work / _PASSWORD_FILES).read_text(encoding="utf-8"))
+    answer = ask(question, material, snapshot=work / SNAPSHOT, environment=passwords)
+    if answer.problems:
+        # Without every password, secrets would be neither usable nor known, and so would be shown.
+        raise WavegateError(
+            "resume-impossible",
+            "the rollout cannot go on: Ansible cannot use its frozen material",
+            why="\n".join(f"{problem.subject}: {problem.message}" for problem in answer.problems),
+            hint="put back what is missing (a vault password file?) and resume again",
+        )
+    return Frozen(project, work, material, spec, answer)
+
+
+def forget_closed(journal: Journal, project: Path) -> None:
+    """Forget what a process left that died between a rollout's end and its own."""
+    for row in journal.rollouts():
+        if row.status in CLOSED:
+            forget_secrets(work_of(project, row.id))
+
+
+def forget_secrets(work: Path) -> None:
+    """Remove what only an open rollout needs and may hold secrets in plain text; the rest stays readable."""
+    from wavegate.adapters.executor.private import remove_private_parts
+
+    (work / SNAPSHOT).unlink(missing_ok=True)
+    remove_private_parts(work)

@@ -1,0 +1,101 @@
+"""Reading the journal: for status, history, events and report. Never writes, never needs the lease."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wavegate.config.project import find_project_root
+from wavegate.core.events import Record
+from wavegate.core.folding import fold
+from wavegate.core.outcomes import CLOSED
+from wavegate.core.plan import Plan
+from wavegate.core.state import State
+from wavegate.errors import WavegateError
+from wavegate.ports import RolloutRow
+
+if TYPE_CHECKING:
+    from wavegate.adapters.journal import SqlJournal
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRollout:
+    """One rollout as its journal tells it; `died` when it is open and its process is gone."""
+
+    row: RolloutRow
+    plan: Plan
+    records: Sequence[Record]
+    state: State
+    died: bool
+    project: Path
+
+    @property
+    def work(self) -> Path:
+        """Return the folder in which the rollout keeps its frozen material and its output."""
+        return work_of(self.project, self.row.id)
+
+
+def current_project() -> Path:
+    """Return the project that the current directory belongs to."""
+    return find_project_root(Path.cwd())
+
+
+def open_project_journal(project: Path, *, create: bool = False) -> SqlJournal:
+    """Return the project's journal; without `create`, a missing one is the error `no-rollouts`."""
+    from wavegate.adapters.journal import journal_location, open_journal
+
+    journal = open_journal(journal_location(project), create=create)
+    if create:
+        _keep_out_of_git(project / ".wavegate")
+    return journal
+
+
+def _keep_out_of_git(folder: Path) -> None:
+    """Journal, frozen copies and output are no part of the project's own history."""
+    ignore = folder / ".gitignore"
+    if folder.is_dir() and not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")
+        ignore.chmod(0o600)
+
+
+def open_rollout(rollout_id: str | None) -> OpenedRollout:
+    """Return the rollout whose id starts with `rollout_id`; without one the only open one, or the latest."""
+    from wavegate.adapters.journal import is_died
+
+    project = current_project()
+    journal = open_project_journal(project)
+    row = journal.find(rollout_id) if rollout_id else choose(journal.rollouts())
+    records = journal.read(row.id)
+    state = fold(State(), records)
+    return OpenedRollout(row, journal.plan(row.id), records, state, is_died(row), project)
+
+
+def choose(rows: Sequence[RolloutRow]) -> RolloutRow:
+    """Return the only open rollout, or the latest when none is open; raise WavegateError otherwise."""
+    if not rows:
+        raise WavegateError("no-rollouts", "there is no rollout yet", hint="start one: wavegate run FILE")
+    open_rows = [row for row in rows if row.status not in CLOSED]
+    if len(open_rows) > 1:
+        names = ", ".join(f"{row.id} ({row.name})" for row in open_rows)
+        raise WavegateError(
+            "rollout-ambiguous", f"several rollouts are open: {names}", hint="name one by its id"
+        )
+    return open_rows[0] if open_rows else rows[0]
+
+
+def work_of(project: Path, rollout_id: str) -> Path:
+    """Return the folder (owner only) in which a rollout keeps its frozen material and its output."""
+    return project / ".wavegate" / "rollouts" / rollout_id
+
+
+def user_name() -> str:
+    """Return who runs this process, for the journal."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

@@ -1,0 +1,138 @@
+"""Wires what a rollout walks with: engine, executor, probes, signals; and ends all of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from wavegate.bootstrap.material import Frozen, forget_secrets
+from wavegate.core.events import StopRequested
+from wavegate.core.plan import Plan
+from wavegate.engine.engine import Engine, Watcher
+from wavegate.engine.inbox import Inbox
+from wavegate.ports import Journal
+
+if TYPE_CHECKING:
+    from wavegate.adapters.executor import Launch
+    from wavegate.adapters.probes.prober import LocalProber
+
+
+class SystemClock:
+    """The controller's clock."""
+
+    def now(self) -> float:
+        """Return seconds since the epoch, UTC."""
+        return time.time()
+
+
+@contextmanager
+def wire(rollout_id: str, plan: Plan, journal: Journal, frozen: Frozen, watcher: Watcher) -> Iterator[Engine]:
+    """Yield a wired engine that listens to signals; release the lease and every helper process afterwards."""
+    from wavegate.adapters.executor import LocalExecutor
+
+    launch = make_launch(rollout_id, plan, frozen)
+    executor = LocalExecutor(launch)
+    prober = make_prober(launch, frozen)
+    engine = Engine(
+        rollout_id=rollout_id,
+        plan=plan,
+        journal=journal,
+        executor=executor,
+        prober=prober,
+        clock=SystemClock(),
+        inbox=Inbox(),
+        watcher=watcher,
+    )
+    try:
+        with _signals(engine.inbox):
+            yield engine
+        journal.release(rollout_id)
+    finally:
+        prober.close()
+        executor.close()
+        if engine.state.is_closed:
+            forget_secrets(frozen.work)
+
+
+def make_launch(rollout_id: str, plan: Plan, frozen: Frozen) -> Launch:
+    """Return what the batches and the host probes of the rollout have in common."""
+    from wavegate.adapters.executor import Launch
+
+    return Launch(
+        rollout_id=rollout_id,
+        work=frozen.work,
+        material=frozen.material,
+        project=frozen.project,
+        playbooks=plan.playbooks,
+        variables=frozen.spec.variables,
+        inventory=frozen.spec.inventory,
+        snapshot=frozen.snapshot,
+        settings=frozen.answer.settings,
+        vault_password_files=frozen.spec.vault_password_files,
+        become=frozen.spec.become,
+        timeout=plan.batch_timeout,
+        secrets=frozen.answer.secrets | _become_secrets(frozen),
+    )
+
+
+def _become_secrets(frozen: Frozen) -> frozenset[str]:
+    """Return the become password that the rollout file names a file for; a script's answer is not known."""
+    name = frozen.spec.become.password_file if frozen.spec.become else ""
+    path = frozen.project / Path(name).expanduser()
+    if not name or not path.is_file() or os.access(path, os.X_OK):
+        return frozenset()
+    return frozenset({path.read_text(encoding="utf-8").strip()})
+
+
+def make_prober(launch: Launch, frozen: Frozen) -> LocalProber:
+    """Return what measures; host probes go through the ssh connections that batches left open."""
+    from wavegate.adapters.executor.private import open_runtime_folder
+    from wavegate.adapters.probes.ansible_host import AnsibleHostRunner
+    from wavegate.adapters.probes.prober import LocalProber
+    from wavegate.adapters.redact import Redactor
+
+    runner = AnsibleHostRunner(launch, open_runtime_folder(launch.work))
+    redact = Redactor(launch.secrets)
+    return LocalProber(frozen.answer.rendered, redact, runner, frozen.material)
+
+
+@contextmanager
+def _signals(inbox: Inbox) -> Iterator[None]:
+    """First Ctrl-C or SIGTERM: start nothing new. Second: stop what is in flight too."""
+    seen: list[int] = []
+
+    def ask_to_stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        seen.append(number)
+        inbox.put(StopRequested(signal.Signals(number).name, now=len(seen) > 1))
+
+    before = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def forget_runtime(work: Path) -> None:
+    """Close the shared ssh connections of probes outside of a rollout and remove their folder."""
+    from wavegate.adapters.executor.private import open_runtime_folder, remove_runtime_folder
+    from wavegate.adapters.executor.sockets import close_connections
+
+    folder = open_runtime_folder(work)
+    close_connections(folder)
+    remove_runtime_folder(work, folder)
+
+
+def end_batches(rollout_id: str, batches: Iterable[str]) -> None:
+    """End the Ansible processes that outlived the process that walked the rollout."""
+    from wavegate.adapters.executor.environment import marker_of
+    from wavegate.adapters.executor.processes import end_processes
+
+    for batch in batches:
+        end_processes(marker_of(rollout_id, batch))

@@ -1,0 +1,40 @@
+"""`wavegate run`: start a rollout and stay with it until it ends, or a person must act."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wavegate.commands._common import finish, talk_console
+
+if TYPE_CHECKING:
+    from wavegate.errors import ExitCode
+
+
+@click.command(name="run")
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
+def command(file: Path) -> ExitCode:
+    """Start the rollout that FILE describes and stay until it is over.
+
+    Shows waves, hosts in flight, failures, the soak and the gate's measurements as they come. Ctrl-C once
+    starts nothing new and lets what is in flight end; twice stops that too. The rollout can then be resumed.
+
+    \b
+    Example:
+      wavegate run rollouts/patch-intranet.yml
+    \b
+    Exit codes:
+      0 completed · 20 held, a person must act · 30 halted · 31 rolled back
+      32 rollback failed · 40 bad input, nothing was started · 130 interrupted
+    """
+    from wavegate.bootstrap.prepare import prepare
+    from wavegate.bootstrap.walk import start
+    from wavegate.reports.live import Progress
+
+    prepared = prepare(file)
+    progress = Progress(prepared.plan, talk_console())
+    with progress.shown():
+        rollout_id, state = start(prepared, progress)
+    return finish(rollout_id, prepared.plan, state)

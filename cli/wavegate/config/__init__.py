@@ -1,0 +1,1 @@
+"""From the rollout file a person writes to the settings the core plans with."""

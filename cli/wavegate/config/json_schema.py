@@ -1,0 +1,53 @@
+"""The JSON Schema of the rollout file, made from the models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from wavegate.config.schema import RolloutFile
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class _Generator(GenerateJsonSchema):
+    """Keeps the titles that name types, and invents none."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
+        return False
+
+    def sort(self, value: Any, parent_key: str | None = None) -> Any:  # noqa: ARG002 - pydantic's signature
+        return value
+
+
+def build_json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a rollout file, for editors."""
+    schema = _tidy(RolloutFile.model_json_schema(schema_generator=_Generator))
+    keys = schema["properties"]
+    for key, other in (("become", {"type": "boolean"}), ("vault", {"type": "string", "pattern": r"\S"})):
+        keys[key] = {"anyOf": [other, {"$ref": keys[key].pop("$ref")}], **keys[key]}
+    return {"$schema": _DIALECT, **schema, "title": "wavegate rollout file"}
+
+
+def _tidy(part: Any) -> Any:
+    """Make pydantic's schema say what the checks do.
+
+    An absent key is no `null` and no empty default, and a name that does not fit is refused, not let through.
+    """
+    if isinstance(part, list):
+        return [_tidy(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    if "patternProperties" in part:
+        ((pattern, values),) = part["patternProperties"].items()
+        part = {key: value for key, value in part.items() if key != "patternProperties"}
+        part |= {"propertyNames": {"pattern": pattern}, "additionalProperties": values or True}
+    tidy = {key: value if key in {"examples", "default"} else _tidy(value) for key, value in part.items()}
+    if "default" in tidy and tidy["default"] in (None, "", [], {}):
+        del tidy["default"]
+    options = [option for option in tidy.get("anyOf", ()) if option != {"type": "null"}]
+    if len(options) == 1:
+        del tidy["anyOf"]
+        tidy |= options[0]
+    return tidy

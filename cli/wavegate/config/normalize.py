@@ -1,0 +1,100 @@
+"""Turn a checked rollout file into the core's own words; nothing here can fail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wavegate.config.schema import BecomeSettings, Gate, RolloutFile, Wave
+from wavegate.config.schema_probes import Probe
+from wavegate.core.quantity import Amount
+from wavegate.core.spec import (
+    Become,
+    GateProbe,
+    GateSpec,
+    OnBreach,
+    ProbeSpec,
+    Procedure,
+    RolloutSpec,
+    Sampling,
+    WaveSpec,
+)
+
+_SAMPLING_KEYS = (
+    "interval",
+    "count",
+    "initial_delay",
+    "failure_limit",
+    "inconclusive_limit",
+    "consecutive_error_limit",
+    "consecutive_success_limit",
+)
+
+
+def normalize(file: RolloutFile) -> RolloutSpec:
+    """Return the rollout that `file`, which has passed all rules, asks for."""
+    return RolloutSpec(
+        name=file.name,
+        description=file.description,
+        playbooks=_collect_playbooks(file),
+        inventory=file.inventory,
+        hosts=file.hosts,
+        leave_out=file.leave_out,
+        variables=file.vars,
+        vault_password_files=file.vault.password_files if file.vault else (),
+        become=_read_become(file.become),
+        in_flight=file.in_flight,
+        batch_timeout=file.batch_timeout or 0.0,
+        failure_budget=file.failure_budget,
+        on_breach=OnBreach(file.on_breach),
+        probes={name: _normalize_probe(name, probe) for name, probe in file.probes.items()},
+        gates={name: _normalize_gate(name, gate, file.probes) for name, gate in file.gates.items()},
+        waves=tuple(_normalize_wave(index, wave) for index, wave in enumerate(file.waves)),
+    )
+
+
+def _collect_playbooks(file: RolloutFile) -> dict[Procedure, tuple[str, ...]]:
+    written = {
+        Procedure.BACKUP: file.backup,
+        Procedure.APPLY: file.playbook,
+        Procedure.VERIFY: file.verify,
+        Procedure.ROLLBACK: file.rollback,
+    }
+    return {procedure: paths for procedure, paths in written.items() if paths}
+
+
+def _read_become(become: BecomeSettings | bool | None) -> Become | None:  # noqa: FBT001 - a written value
+    if become is None:
+        return None
+    if isinstance(become, bool):
+        return Become(enabled=become)
+    return Become(enabled=True, **become.model_dump())
+
+
+def _normalize_probe(name: str, probe: Probe) -> ProbeSpec:
+    kinds = {"http": probe.http, "tcp": probe.tcp, "command": probe.command, "host": probe.host}
+    kind, settings = next((kind, settings) for kind, settings in kinds.items() if settings)
+    data: dict[str, Any] = settings.model_dump(by_alias=True)
+    timeout = data.pop("timeout")
+    data = {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
+    return ProbeSpec(name=name, kind=kind, scope=probe.scope, timeout=timeout, settings=data)
+
+
+def _normalize_gate(name: str, gate: Gate, probes: dict[str, Probe]) -> GateSpec:
+    used = tuple(
+        GateProbe(probe=probe, sampling=_resolve_sampling(gate, probes[probe])) for probe in gate.probes
+    )
+    return GateSpec(name=name, probes=used, soak=gate.soak or 0.0)
+
+
+def _resolve_sampling(gate: Gate, probe: Probe) -> Sampling:
+    """Return how this gate uses the probe: the probe's own key wins over the gate's, then the default."""
+    values = {key: getattr(gate, key) for key in _SAMPLING_KEYS}
+    values |= {key: getattr(probe, key) for key in _SAMPLING_KEYS if getattr(probe, key) is not None}
+    return Sampling(**values, dry_run=probe.dry_run)
+
+
+def _normalize_wave(index: int, wave: Wave) -> WaveSpec:
+    names = set(Wave.model_fields) - {"batch"}
+    values = {name: getattr(wave, name) for name in names}
+    batch: tuple[Amount, ...] = wave.batch
+    return WaveSpec(path=f"waves[{index}]", batch=batch, **values)

@@ -1,0 +1,157 @@
+"""Rules between keys.
+
+They look at the data as written and take any shape, so that one pass finds these mistakes and the schema's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from wavegate.config.document import join_path
+from wavegate.config.problems import list_keys
+from wavegate.config.schema_probes import CONDITIONS, KINDS, Probe
+from wavegate.config.values import show, suggest
+from wavegate.errors import Problem
+
+
+def check_rules(data: Mapping[str, Any], literals: Mapping[str, str]) -> list[Problem]:
+    """Return the problems between keys; a key of a wrong type is left to the schema."""
+    problems = [
+        *_check_probes(data),
+        *_check_literals(data, literals),
+        *_check_gates(data),
+        *_check_waves(data),
+    ]
+    if data.get("on_breach") == "rollback_wave" and "rollback" not in data:
+        hint = "add rollback: with the playbook that puts a host back"
+        problems.append(Problem("rollback_wave needs a rollback procedure", path="on_breach", hint=hint))
+    return problems
+
+
+def _named(data: Mapping[str, Any], key: str) -> dict[str, dict[str, Any]]:
+    """Return the mappings below `key`; what is no mapping is left out."""
+    entries = data.get(key)
+    if not isinstance(entries, dict):
+        return {}
+    return {name: entry for name, entry in entries.items() if isinstance(entry, dict)}
+
+
+def _check_probes(data: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, probe in _named(data, "probes").items():
+        path = join_path("probes", name)
+        kinds = [kind for kind in KINDS if kind in probe]
+        if len(kinds) > 1:
+            yield Problem(
+                f"a probe has one kind; got {' and '.join(kinds)}", path=path, hint="make several probes"
+            )
+        elif not kinds and probe.keys() <= set(list_keys(Probe)):
+            yield Problem(f"a probe needs a kind: {', '.join(KINDS)}", path=path)
+        host = probe.get("host")
+        if isinstance(host, dict) and host.keys() <= {*CONDITIONS, "timeout"} and not _has_condition(host):
+            message = "a host probe needs at least one condition"
+            yield Problem(message, path=join_path(path, "host"), hint=f"one of {', '.join(CONDITIONS)}")
+
+
+def _has_condition(host: Mapping[str, Any]) -> bool:
+    return any(host.get(key, False) is not False for key in CONDITIONS)
+
+
+def _check_literals(data: Mapping[str, Any], literals: Mapping[str, str]) -> Iterator[Problem]:
+    """Refuse an expectation that is not what it looks like: YAML reads `1.10` as 1.1, `yes` as true."""
+    for name, probe in _named(data, "probes").items():
+        http = probe.get("http")
+        expected = http.get("json") if isinstance(http, dict) else None
+        for key, value in expected.items() if isinstance(expected, dict) else ():
+            path = join_path(join_path(join_path(join_path("probes", name), "http"), "json"), key)
+            written = literals.get(path)
+            if written is not None and written != _write_json(value):
+                hint = f'write {_write_json(value)}, or "{written}" in quotes if text is meant'
+                yield Problem(
+                    f"YAML reads {written or 'an empty value'} as {_write_json(value)}", path=path, hint=hint
+                )
+
+
+def _write_json(value: Any) -> str:
+    return "null" if value is None else show(value)
+
+
+def _check_gates(data: Mapping[str, Any]) -> Iterator[Problem]:
+    probes = _named(data, "probes")
+    for name, gate in _named(data, "gates").items():
+        path = join_path("gates", name)
+        used = gate.get("probes")
+        if not isinstance(used, list):
+            continue
+        yield from _check_names(data, "probes", used, join_path(path, "probes"))
+        known = [probes[probe] for probe in used if isinstance(probe, str) and probe in probes]
+        if known and len(known) == len(used) and all(probe.get("dry_run") is True for probe in known):
+            message = "every probe of this gate is dry_run, so that nothing decides"
+            yield Problem(message, path=join_path(path, "probes"))
+        yield from _check_intervals(probes, name, gate)
+
+
+def _check_names(data: Mapping[str, Any], key: str, used: list[Any], path: str) -> Iterator[Problem]:
+    defined = data.get(key, {})
+    for index, name in enumerate(used):
+        place = join_path(path, index)
+        if isinstance(name, str) and name in used[:index]:
+            yield Problem(f"{name!r} is named twice", path=place)
+        elif isinstance(name, str) and name.strip() and isinstance(defined, dict) and name not in defined:
+            yield _name_unknown(key, name, defined, place)
+
+
+def _name_unknown(key: str, name: str, defined: Mapping[str, Any], path: str) -> Problem:
+    hint = suggest(name, defined) or (f"defined: {', '.join(defined)}" if defined else f"add it under {key}:")
+    return Problem(f"no {key[:-1]} is called {show(name)}", path=path, hint=hint)
+
+
+def _check_intervals(
+    probes: Mapping[str, Mapping[str, Any]], name: str, gate: Mapping[str, Any]
+) -> Iterator[Problem]:
+    if "interval" in gate:
+        return
+    used = [
+        probe
+        for probe in gate["probes"]
+        if isinstance(probe, str) and "interval" not in probes.get(probe, {})
+    ]
+    places = {}
+    for probe in used:
+        own = "count" in probes.get(probe, {})
+        count = probes[probe]["count"] if own else gate.get("count")
+        if isinstance(count, int) and count > 1:
+            places[f"probes.{probe}.count" if own else f"gates.{name}.count"] = count
+    for path, count in places.items():
+        message = f"{show(count)} measurements need an interval"
+        yield Problem(message, path=path, hint=f"write interval: 10s in the gate {name!r} or in the probe")
+
+
+def _check_waves(data: Mapping[str, Any]) -> Iterator[Problem]:
+    waves = data.get("waves")
+    names: dict[str, str] = {}
+    for index, wave in enumerate(waves if isinstance(waves, list) else ()):
+        if not isinstance(wave, dict):
+            continue
+        path = join_path("waves", index)
+        yield from _check_wave(data, wave, path)
+        name = wave.get("name")
+        if isinstance(name, str) and name in names:
+            yield Problem(f"{names[name]} has the name {show(name)} already", path=f"{path}.name")
+        elif isinstance(name, str):
+            names[name] = path
+
+
+def _check_wave(data: Mapping[str, Any], wave: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    if "hosts" in wave and "each" in wave:
+        hint = "hosts is a pattern for one wave; each makes one wave for each group"
+        yield Problem("a wave has hosts or each, not both", path=f"{path}.each", hint=hint)
+    if "hosts" not in wave and "each" not in wave:
+        yield Problem("a wave needs hosts (a pattern) or each (a glob of groups)", path=path)
+    if "at_most" in wave and "apart" not in wave:
+        yield Problem("at_most says nothing without apart", path=f"{path}.at_most", hint="add apart: KEY")
+    gates = data.get("gates", {})
+    for side in ("before", "after"):
+        gate = wave.get(side)
+        if isinstance(gate, str) and gate.strip() and isinstance(gates, dict) and gate not in gates:
+            yield _name_unknown("gates", gate, gates, f"{path}.{side}")

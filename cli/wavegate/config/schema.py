@@ -1,0 +1,205 @@
+"""The rollout file's keys: pydantic models that feed the checks, the JSON Schema and the reference page.
+
+Keys that depend on each other are checked in `rules`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator
+
+from wavegate.config.fields import (
+    Batch,
+    Budget,
+    Count,
+    Duration,
+    Label,
+    ListOfTexts,
+    Name,
+    OnBreachWord,
+    OrderWord,
+    Refused,
+    SomeTime,
+    Switch,
+    Text,
+    Texts,
+    VariableName,
+    Version,
+    Whole,
+)
+from wavegate.config.schema_probes import Model, Probe, key, optional, switch
+from wavegate.config.values import expect
+
+
+class Gate(Model):
+    """A gate opens when every probe passes on every host and the soak is over. All limits are strict.
+
+    `failure_limit: 3` fails on the 4th bad measurement. A probe that could not measure has measured nothing:
+    no data is never a pass.
+    """
+
+    probes: ListOfTexts = key(
+        "Names of probes; at least one of them without `dry_run`.", ["intranet-answers"]
+    )
+    interval: SomeTime = key("The time between two measurements.", "2s", default="10s")
+    count: Count = key(
+        "How many measurements are needed; more than one needs an `interval` that is written.", 5, default=1
+    )
+    initial_delay: Duration = key("How long to wait before the first measurement.", "30s", default="0s")
+    failure_limit: Whole = key("How many bad measurements of a host are tolerated.", 3, default=0)
+    inconclusive_limit: Whole = key("How many inconclusive measurements are tolerated.", 3, default=0)
+    consecutive_error_limit: Whole = key("How many errors in a row are tolerated.", 10, default=4)
+    consecutive_success_limit: Whole = key(
+        "So many good measurements in a row are enough to pass; 0 is off.", 5, default=0
+    )
+    soak: Duration = key(
+        "How long the probes go on after the wave's last host was done.", "20s", "1d", default="0s"
+    )
+
+
+class Wave(Model):
+    """One wave with `hosts`, or one wave for each group with `each`.
+
+    A host belongs to the first wave that names it.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["hosts"]}, {"required": ["each"]}],
+            "dependentRequired": {"at_most": ["apart"]},
+        }
+    )
+
+    name: Label = key("The wave's name, which no other wave has.", "pilot")
+    hosts: Text = optional("An Ansible pattern: the hosts of this wave.", "pilot", "web:!db", default="")
+    each: Text = optional(
+        "A glob of group names: one wave for each group, in order.", "department_*", default=""
+    )
+    batch: Batch = key(
+        "How many hosts one Ansible process handles; the last of a list repeats. "
+        "A percentage is of the wave, floored, at least 1.",
+        1,
+        "25%",
+        [1, "50%"],
+        default="100%",
+    )
+    order: OrderWord = key("The order of the hosts inside the wave.", "shuffle", default="sorted")
+    in_flight: Count = optional("How many hosts of this wave may be in flight at once.", 4)
+    failure_budget: Budget = optional(
+        "How many hosts of this wave may be bad before the rollout halts; a percentage is floored.", 1, "10%"
+    )
+    apart: Text = optional(
+        "A host variable, or the beginning of groups' names; hosts that share its value (or such a group) "
+        "are not in flight at the same time.",
+        "cluster",
+        default="",
+    )
+    at_most: Count = key("How many hosts that share the value of `apart` may be in flight.", 2, default=1)
+    before: Text = optional("The gate before the wave.", "quiet", default="")
+    after: Text = optional("The gate after the wave.", "healthy", default="")
+    may_be_empty: Switch = switch("Whether the wave may have no hosts.", default=False)
+
+
+class Vault(Model):
+    """Where the passwords of vaulted variables are."""
+
+    password_files: Texts = key(
+        "Files, or programs that print the password.", "~/.vault-password", ["a", "b"]
+    )
+
+
+class BecomeSettings(Model):
+    """Privilege escalation with settings; what is absent is left to ansible.cfg."""
+
+    user: Text = optional("The user to become.", "root", default="")
+    method: Text = optional("Ansible's become method.", "sudo", default="")
+    password_file: Text = optional("A file with the become password.", "~/.become-password", default="")
+
+
+def _read_become(value: Any, read: ValidatorFunctionWrapHandler) -> BecomeSettings | bool:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, dict):
+        raise expect("true, false, or a mapping with user, method, password_file", value)
+    settings: BecomeSettings = read(value)
+    return settings
+
+
+def _read_vault(value: Any) -> Any:
+    return {"password_files": value} if isinstance(value, str) else value
+
+
+class RolloutFile(Model):
+    """What is rolled out, how far, how fast, and under which conditions.
+
+    Paths are relative to the project root: the nearest folder upward with an `ansible.cfg`.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"on_breach": {"const": "rollback_wave"}}, "required": ["on_breach"]},
+            "then": {"required": ["rollback"]},
+        }
+    )
+
+    version: Version = key("The version of this format.", 1, default=1)
+    name: Name = key("The rollout's name, for people and for its id.", "patch-intranet")
+    description: Text = optional(
+        "One sentence for the people who read the report.", "Monthly patch", default=""
+    )
+    playbook: Texts = key(
+        "What is done to a host: a playbook, several in order, or a collection's (namespace.name.playbook).",
+        "playbooks/patch.yml",
+        ["playbooks/patch.yml", "playbooks/configure.yml"],
+        "acme.web.patch",
+    )
+    inventory: Texts = optional(
+        "Inventory files, folders, scripts or plugin files; without it, what ansible.cfg says.",
+        "inventories/production",
+        ["inventories/production", "inventories/dynamic.py"],
+        default=(),
+    )
+    hosts: Text = key(
+        "The scope, an Ansible pattern: each host of it is in a wave or left out.", "web:!lab", default="all"
+    )
+    leave_out: Text = optional("A pattern of hosts of the scope that are left alone.", "retired", default="")
+    vars: dict[VariableName, Any] = optional(
+        "Variables for the playbooks and the probes' templates; they win over the inventory's. "
+        "`!vault` and `!unsafe` are possible.",
+        {"intranet_version": "1.1"},
+        default={},
+    )
+    vault: Annotated[Vault | None, Refused, BeforeValidator(_read_vault)] = optional(
+        "Vault passwords; a single path is short for `password_files`.",
+        {"password_files": ["~/.vault-password"]},
+    )
+    become: Annotated[BecomeSettings | None, WrapValidator(_read_become)] = optional(
+        "Privilege escalation; without it, what ansible.cfg and the playbooks say.", {"user": "root"}
+    )
+    backup: Texts = optional("What is done to a host before `playbook`.", "playbooks/backup.yml", default=())
+    verify: Texts = optional("What is done to a host after `playbook`.", "playbooks/verify.yml", default=())
+    rollback: Texts = optional("What puts a host back.", "playbooks/rollback.yml", default=())
+    in_flight: Count = optional("How many hosts may be in flight at once; a wave may say less or more.", 4)
+    batch_timeout: SomeTime = key("How long one batch may take.", "20m", default="1h")
+    failure_budget: Budget = optional(
+        "How many hosts of the whole rollout may be bad before it halts.", 3, "5%"
+    )
+    on_breach: OnBreachWord = key(
+        "What follows an overspent budget or a gate's fail; `rollback_wave` needs `rollback`.",
+        "rollback_wave",
+        default="halt",
+    )
+    probes: dict[Label, Probe] = optional(
+        "Named probes.",
+        {"answers": {"tcp": {"port": 22}}, "well": {"host": {"disk_free": "10%"}}},
+        default={},
+    )
+    gates: dict[Label, Gate] = optional(
+        "Named gates.", {"healthy": {"probes": ["answers"], "soak": "1h"}}, default={}
+    )
+    waves: list[Wave] = Field(
+        description="The waves in order.",
+        min_length=1,
+        examples=[[{"name": "pilot", "hosts": "pilot"}, {"name": "all", "hosts": "all", "batch": "25%"}]],
+    )

@@ -1,0 +1,106 @@
+"""What Ansible did in one batch, as far as it counts for the hosts' outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Result(StrEnum):
+    """How one task ended on one host."""
+
+    OK = "ok"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStarted:
+    """A task was sent to the host."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnded:
+    """A task's result on a host; `ignored` means the playbook says that this trouble does not count.
+
+    `uuid` is Ansible's, `task` the task's name and place, `message` what it said when it went wrong.
+    """
+
+    host: str
+    result: Result
+    uuid: str = ""
+    task: str = ""
+    message: str = ""
+    changed: bool = False
+    ignored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaskAnnounced:
+    """A task is about to be sent to hosts: what its trouble would mean.
+
+    `rescuable`: a block around it may rescue a failure. `ignores_unreachable` is None when only the task's
+    end can tell.
+    """
+
+    uuid: str
+    rescuable: bool
+    ignores_unreachable: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlayStarted:
+    """A play began for `hosts`, of all those that it targets (fewer where the play has `serial`)."""
+
+    play: str
+    name: str
+    targets: tuple[str, ...]
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndedEarly:
+    """A `meta: end_…` task ended the play for these hosts without failing them."""
+
+    hosts: tuple[str, ...]
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcedureClosed:
+    """The completion play of the procedure began: no play of the procedure starts after it."""
+
+    procedure: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcedureCompleted:
+    """The completion play of the procedure reached the host."""
+
+    host: str
+    procedure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recap:
+    """Ansible's own counts of failed and unreachable results, without the rescued and ignored ones."""
+
+    failures: Mapping[str, int]
+    unreachable: Mapping[str, int]
+    rescued: Mapping[str, int]
+
+
+AnsibleEvent = (
+    TaskStarted
+    | TaskEnded
+    | TaskAnnounced
+    | PlayStarted
+    | EndedEarly
+    | ProcedureClosed
+    | ProcedureCompleted
+    | Recap
+)

@@ -1,0 +1,91 @@
+"""Which batch may start now: the sliding window, the ramp and the hosts that must stay apart."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain, count
+
+from wavegate.core import events as ev
+from wavegate.core.outcomes import Outcome
+from wavegate.core.plan import Plan, PlannedWave
+from wavegate.core.spec import Procedure
+from wavegate.core.state import HostState, State
+
+
+def next_batch(plan: Plan, state: State, wave: PlannedWave) -> ev.BatchSubmitted | None:
+    """Return the next batch of the wave if it fits into the window now, or None.
+
+    Batches start in their order; one is overtaken only while its hosts must stay apart from those in flight.
+    """
+    if not _has_room(state, wave, 1):
+        return None
+    here, flying = state.wave(wave.name), _count_flying(state, wave)
+    steps = [wave.batches[batch.index].step for batch in state.in_flight.values() if batch.wave == wave.name]
+    for index in range(here.first_waiting, len(wave.batches)):
+        if index in here.begun:
+            continue
+        batch = wave.batches[index]
+        steps.append(batch.step)
+        hosts = tuple(host for host in batch.hosts if state.host(host).outcome is None)
+        if batch.step > min(steps) or not _has_room(state, wave, len(hosts)):
+            return None
+        if _may_join(wave, flying, hosts):
+            procedures = tuple(procedure.value for procedure in plan.procedures)
+            name = _name_batch(state, f"{wave.name}.{index + 1}")
+            return ev.BatchSubmitted(name, wave.name, index, hosts, procedures)
+    return None
+
+
+def next_rollback(state: State, wave: PlannedWave) -> ev.BatchSubmitted | None:
+    """Return the next batch of the wave to put back, last batch first, or None."""
+    rollback = state.rollback
+    if rollback is None or not _has_room(state, wave, 1):
+        return None
+    flying = _count_flying(state, wave)
+    for index in rollback.waiting:
+        batch = reversed(wave.batches[index].hosts)
+        hosts = tuple(
+            host for host in batch if host in rollback.chosen and _awaits_rollback(state.host(host))
+        )
+        if not _has_room(state, wave, len(hosts)):
+            return None
+        if hosts and _may_join(wave, flying, hosts):
+            name = _name_batch(state, f"{wave.name}.{index + 1}-rollback")
+            return ev.BatchSubmitted(name, wave.name, index, hosts, (Procedure.ROLLBACK.value,))
+    return None
+
+
+def is_uncertain(host: HostState) -> bool:
+    """Whether a task of a batch that was stopped may still be at work there: nothing is started beside it."""
+    return host.forward is None and (host.outcome is Outcome.TIMED_OUT or host.doubtful)
+
+
+def _awaits_rollback(host: HostState) -> bool:
+    """Whether the host, of a batch whose rollback is not under way, has not been through it yet."""
+    return not is_uncertain(host) if host.forward is None else host.outcome is None
+
+
+def _has_room(state: State, wave: PlannedWave, hosts: int) -> bool:
+    """Whether so many hosts fit into the window; a batch that is larger than it goes alone."""
+    return not state.hosts_in_flight or state.hosts_in_flight + hosts <= wave.in_flight
+
+
+def _count_flying(state: State, wave: PlannedWave) -> Counter[str]:
+    """Return how many hosts with each value of `apart` are in flight."""
+    if not wave.apart:
+        return Counter()
+    flying = (host for batch in state.in_flight.values() for host in batch.hosts)
+    return Counter(wave.apart[host] for host in flying if host in wave.apart)
+
+
+def _may_join(wave: PlannedWave, flying: Counter[str], hosts: Sequence[str]) -> bool:
+    """Whether at most `at_most` hosts of one `apart` value would be in flight with these."""
+    joining = Counter(wave.apart[host] for host in hosts if host in wave.apart)
+    return all(flying[value] + more <= wave.at_most for value, more in joining.items())
+
+
+def _name_batch(state: State, base: str) -> str:
+    """Return `base`, or `base-try2`, `base-try3` for a second or third try."""
+    names = chain((base,), (f"{base}-try{number}" for number in count(2)))
+    return next(name for name in names if name not in state.batches)

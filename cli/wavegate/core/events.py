@@ -1,0 +1,266 @@
+"""The events of the journal: every state is a fold of them. Intents are written before the act.
+
+An event is a frozen dataclass; `encode` and `decode` turn it into a kind and JSON data and back.
+Times are seconds since the epoch (UTC) and stand beside the event, in `Record`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from wavegate.core.outcomes import Outcome, Reading, Status, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One answer of one probe about one target (a host, or "" for a probe measured once).
+
+    `value` is a number worth showing (an http probe's latency in seconds), `detail` the sentence.
+    """
+
+    target: str
+    reading: Reading
+    detail: str = ""
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutStarted:
+    """A rollout began to walk its plan."""
+
+    name: str
+    plan_hash: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutResumed:
+    """A process took over; what was in flight in the dead one has been accounted for before this."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaveStarted:
+    """The wave's before-gate (if any) passed; its hosts may be touched from here on."""
+
+    wave: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaveCompleted:
+    """Every host of the wave has an outcome and its after-gate (if any) passed."""
+
+    wave: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSubmitted:
+    """Intent: one Ansible process is about to run these procedures on these hosts.
+
+    `batch` is unique in the rollout (`pilot.1`, a second try `pilot.1-2`, a rollback `pilot.1-rollback`);
+    `index` is the batch's place in its wave, from 0.
+    """
+
+    batch: str
+    wave: str
+    index: int
+    hosts: tuple[str, ...]
+    procedures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostFinished:
+    """One host's outcome in one batch, on evidence. `completed` names the procedures it got through.
+
+    `task` and `reason` tell the first trouble (already redacted); `rescued` counts rescued failures.
+    """
+
+    batch: str
+    host: str
+    outcome: Outcome
+    reason: str = ""
+    task: str = ""
+    completed: tuple[str, ...] = ()
+    changed: int = 0
+    rescued: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEnded:
+    """The batch's Ansible process is gone. `status`: ended, timed_out, canceled, or lost (found dead).
+
+    Hosts of the batch without an outcome are `timed_out`, or `aborted` (canceled, lost, ended).
+    """
+
+    batch: str
+    status: str
+    detail: str = ""
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GateOpened:
+    """A gate began to look. For a gate `after` a wave this instant is where the soak starts."""
+
+    wave: str
+    side: str
+    gate: str
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SweepStarted:
+    """Intent: a probe is about to measure all of its targets once."""
+
+    wave: str
+    side: str
+    probe: str
+    number: int
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SweepEnded:
+    """What the probe answered."""
+
+    wave: str
+    side: str
+    probe: str
+    number: int
+    measurements: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostFoundBad:
+    """A probe found a host bad beyond its failure_limit; it counts against the failure budget."""
+
+    wave: str
+    host: str
+    probe: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateDecided:
+    """The gate's verdict, with the sentence that says why."""
+
+    wave: str
+    side: str
+    gate: str
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetBreached:
+    """More hosts are bad than the budget of the wave (or of the rollout, `level`) tolerates."""
+
+    level: str
+    wave: str
+    bad: int
+    tolerated: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackStarted:
+    """The hosts listed are about to be put back, last batch first."""
+
+    wave: str
+    hosts: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """A person or a signal asked to stop: `now` cancels what is in flight, otherwise it ends by itself."""
+
+    by: str
+    now: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutPaused:
+    """The rollout stands still and can be resumed: `held` or `interrupted`, and what a person should do."""
+
+    status: Status
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutEnded:
+    """The rollout reached a closed state."""
+
+    status: Status
+    reason: str
+
+
+Event = (
+    RolloutStarted
+    | RolloutResumed
+    | WaveStarted
+    | WaveCompleted
+    | BatchSubmitted
+    | HostFinished
+    | BatchEnded
+    | GateOpened
+    | SweepStarted
+    | SweepEnded
+    | HostFoundBad
+    | GateDecided
+    | BudgetBreached
+    | RollbackStarted
+    | StopRequested
+    | RolloutPaused
+    | RolloutEnded
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An event as the journal holds it: its place (from 1), its time and its link in the hash chain."""
+
+    seq: int
+    at: float
+    event: Event
+    hash: str = ""
+
+
+_ENUMS: dict[str, dict[str, type]] = {
+    "host_finished": {"outcome": Outcome},
+    "gate_decided": {"verdict": Verdict},
+    "rollout_paused": {"status": Status},
+    "rollout_ended": {"status": Status},
+}
+
+
+def kind_of(event: Event | type) -> str:
+    """Return the event's kind as the journal spells it (`HostFinished` -> `host_finished`)."""
+    name = event.__name__ if isinstance(event, type) else type(event).__name__
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+_KINDS: dict[str, type] = {kind_of(cls): cls for cls in Event.__args__}
+
+
+def encode(event: Event) -> dict[str, Any]:
+    """Return the event's fields as JSON data."""
+    return asdict(event)
+
+
+def decode(kind: str, data: Mapping[str, Any]) -> Event:
+    """Return the event that `encode` wrote; raise KeyError for a kind of a newer wavegate."""
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    for key, enum in _ENUMS.get(kind, {}).items():
+        fields[key] = enum(fields[key])
+    if kind == "sweep_ended":
+        fields["measurements"] = tuple(
+            Measurement(m["target"], Reading(m["reading"]), m["detail"], m["value"])
+            for m in data["measurements"]
+        )
+    event: Event = _KINDS[kind](**fields)
+    return event

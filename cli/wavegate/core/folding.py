@@ -1,0 +1,238 @@
+"""Folds the journal's records into a state; the only place where a state changes."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Callable, Iterable
+from operator import neg
+
+from wavegate.core import events as ev
+from wavegate.core.outcomes import Outcome, Status, Verdict
+from wavegate.core.state import (
+    BatchState,
+    GateState,
+    HostState,
+    RollbackState,
+    Series,
+    State,
+    WaveState,
+)
+
+
+def fold(state: State, records: Iterable[ev.Record]) -> State:
+    """Return the state (the same object) after the records."""
+    for record in records:
+        _APPLY[type(record.event)](state, record.event, record.at)
+        state.seq, state.at = record.seq, record.at
+    return state
+
+
+def _wave(state: State, name: str) -> WaveState:
+    return state.waves.setdefault(name, WaveState())
+
+
+def _host(state: State, name: str) -> HostState:
+    return state.hosts.setdefault(name, HostState())
+
+
+def _count(state: State, wave: str, name: str) -> None:
+    """Bring the sets of hosts into step with what is now known about one of them."""
+    host, here = _host(state, name), _wave(state, wave)
+    _keep(here.done, name, belongs=host.outcome is Outcome.DONE)
+    _keep(here.bad, name, belongs=host.is_bad)
+    _keep(here.not_started, name, belongs=host.outcome is Outcome.NOT_STARTED)
+    if state.rollback:
+        tried = host.forward is not None and host.outcome is not None
+        _keep(state.rollback.failed, name, belongs=tried and host.outcome is not Outcome.ROLLED_BACK)
+
+
+def _keep(names: set[str], name: str, *, belongs: bool) -> None:
+    if belongs:
+        names.add(name)
+    else:
+        names.discard(name)
+
+
+_SICK_BEFORE = ("before", Verdict.FAIL)
+"""A fleet that was ill before the wave is looked at again on resume; a wave we made ill is not."""
+
+
+def _started(state: State, event: ev.RolloutStarted, at: float) -> None:
+    state.status, state.name, state.by, state.started_at = Status.RUNNING, event.name, event.by, at
+
+
+def _resumed(state: State, event: ev.RolloutResumed, at: float) -> None:  # noqa: ARG001
+    """Forget what the dead process was about to learn: doubtful hosts are done again, open sweeps too.
+
+    Hosts on which Ansible never began get their turn again as well.
+    """
+    state.status = Status.ROLLING_BACK if state.rollback else Status.RUNNING
+    state.stop, state.reason, state.by = None, "", event.by
+    for name, host in state.hosts.items():
+        if host.doubtful or (host.outcome is Outcome.NOT_STARTED and not state.rollback):
+            host.outcome, host.doubtful = None, False
+            batch = state.batches[host.batch]
+            _wait_again(state, batch.wave, batch.index)
+            _count(state, batch.wave, name)
+    for wave in state.waves.values():
+        for side in ("before", "after"):
+            gate: GateState | None = getattr(wave, side)
+            if gate and (gate.verdict is Verdict.INCONCLUSIVE or (side, gate.verdict) == _SICK_BEFORE):
+                setattr(wave, side, None)
+            elif gate:
+                for series in gate.series.values():
+                    series.in_flight = False
+
+
+def _wait_again(state: State, wave: str, index: int) -> None:
+    here, rollback = _wave(state, wave), state.rollback
+    if rollback is None:
+        here.begun.discard(index)
+        here.first_waiting = min(here.first_waiting, index)
+    elif rollback.wave == wave and index not in rollback.waiting:
+        insort(rollback.waiting, index, key=neg)
+
+
+def _wave_started(state: State, event: ev.WaveStarted, at: float) -> None:
+    _wave(state, event.wave).started_at = at
+
+
+def _wave_completed(state: State, event: ev.WaveCompleted, at: float) -> None:
+    _wave(state, event.wave).completed_at = at
+    state.waves_completed += 1
+
+
+def _batch_submitted(state: State, event: ev.BatchSubmitted, at: float) -> None:
+    batch = BatchState(event.wave, event.index, event.hosts, event.procedures, at)
+    state.batches[event.batch] = state.in_flight[event.batch] = batch
+    state.hosts_in_flight += len(event.hosts)
+    _wait_no_more(state, event)
+    for name in event.hosts:
+        host = _host(state, name)
+        if "rollback" in event.procedures:
+            host.forward = host.forward or host.outcome or Outcome.ABORTED
+        host.batch, host.outcome, host.touched = event.batch, None, True
+        _count(state, event.wave, name)
+
+
+def _wait_no_more(state: State, event: ev.BatchSubmitted) -> None:
+    here, rollback = _wave(state, event.wave), state.rollback
+    here.begun.add(event.index)
+    while here.first_waiting in here.begun:
+        here.first_waiting += 1
+    if rollback:
+        rollback.waiting.remove(event.index)
+
+
+def _host_finished(state: State, event: ev.HostFinished, at: float) -> None:  # noqa: ARG001
+    host = _host(state, event.host)
+    host.outcome, host.reason, host.task = event.outcome, event.reason, event.task
+    host.changed, host.rescued = event.changed, event.rescued
+    host.completed = tuple(dict.fromkeys((*host.completed, *event.completed)))
+    _count(state, state.batches[event.batch].wave, event.host)
+
+
+_END_OUTCOME = {"timed_out": Outcome.TIMED_OUT}
+
+
+def _batch_ended(state: State, event: ev.BatchEnded, at: float) -> None:
+    batch = state.in_flight.pop(event.batch)
+    state.hosts_in_flight -= len(batch.hosts)
+    if "rollback" not in batch.procedures:
+        state.batches_ended += 1
+        state.batch_seconds += at - batch.started_at
+    batch.ended_at, batch.status, batch.detail, batch.output = at, event.status, event.detail, event.output
+    for name in batch.hosts:
+        host = _host(state, name)
+        if host.outcome is None:
+            host.outcome = _END_OUTCOME.get(event.status, Outcome.ABORTED)
+            host.reason = event.detail
+            host.doubtful = event.status in {"canceled", "lost"}
+            _count(state, batch.wave, name)
+
+
+def _gate_opened(state: State, event: ev.GateOpened, at: float) -> None:
+    known_bad = {target for target in event.targets if state.host(target).found_bad}
+    gate = GateState(event.wave, event.side, event.gate, at, event.targets, known_bad)
+    setattr(_wave(state, event.wave), event.side, gate)
+
+
+def gate_of(state: State, wave: str, side: str) -> GateState:
+    """Return the gate that was opened on that side of the wave."""
+    gate: GateState | None = getattr(state.wave(wave), side)
+    if gate is None:
+        raise KeyError(f"no gate is open {side} wave {wave}")
+    return gate
+
+
+def _sweep_started(state: State, event: ev.SweepStarted, at: float) -> None:
+    series = gate_of(state, event.wave, event.side).series.setdefault(event.probe, Series())
+    series.started, series.started_at, series.in_flight = event.number, at, True
+
+
+def _sweep_ended(state: State, event: ev.SweepEnded, at: float) -> None:
+    gate = gate_of(state, event.wave, event.side)
+    series = gate.series[event.probe]
+    series.ended, series.ended_at, series.in_flight = event.number, at, False
+    for measurement in event.measurements:
+        series.add(measurement, judged=measurement.target not in gate.out)
+
+
+def _host_found_bad(state: State, event: ev.HostFoundBad, at: float) -> None:  # noqa: ARG001
+    _host(state, event.host).found_bad = f"{event.probe}: {event.reason}"
+    _count(state, event.wave, event.host)
+    gate = gate_of(state, event.wave, "after")
+    gate.out.add(event.host)
+    for series in gate.series.values():
+        series.drop(event.host)
+
+
+def _gate_decided(state: State, event: ev.GateDecided, at: float) -> None:
+    gate = gate_of(state, event.wave, event.side)
+    gate.verdict, gate.reason, gate.decided_at = event.verdict, event.reason, at
+    if event.verdict is Verdict.FAIL and event.side == "after":
+        state.failed_gate = event.wave
+
+
+def _breached(state: State, event: ev.BudgetBreached, at: float) -> None:  # noqa: ARG001
+    state.breach = event
+
+
+def _rollback_started(state: State, event: ev.RollbackStarted, at: float) -> None:
+    state.status = Status.ROLLING_BACK
+    waiting = sorted({state.batches[state.host(name).batch].index for name in event.hosts}, reverse=True)
+    chosen = frozenset(event.hosts)
+    state.rollback = RollbackState(event.wave, event.hosts, event.reason, at, chosen, waiting)
+
+
+def _stop_requested(state: State, event: ev.StopRequested, at: float) -> None:  # noqa: ARG001
+    state.stop = event
+
+
+def _paused(state: State, event: ev.RolloutPaused, at: float) -> None:  # noqa: ARG001
+    state.status, state.reason = event.status, event.reason
+
+
+def _ended(state: State, event: ev.RolloutEnded, at: float) -> None:
+    state.status, state.reason, state.ended_at = event.status, event.reason, at
+
+
+_APPLY: dict[type, Callable[..., None]] = {
+    ev.RolloutStarted: _started,
+    ev.RolloutResumed: _resumed,
+    ev.WaveStarted: _wave_started,
+    ev.WaveCompleted: _wave_completed,
+    ev.BatchSubmitted: _batch_submitted,
+    ev.HostFinished: _host_finished,
+    ev.BatchEnded: _batch_ended,
+    ev.GateOpened: _gate_opened,
+    ev.SweepStarted: _sweep_started,
+    ev.SweepEnded: _sweep_ended,
+    ev.HostFoundBad: _host_found_bad,
+    ev.GateDecided: _gate_decided,
+    ev.BudgetBreached: _breached,
+    ev.RollbackStarted: _rollback_started,
+    ev.StopRequested: _stop_requested,
+    ev.RolloutPaused: _paused,
+    ev.RolloutEnded: _ended,
+}

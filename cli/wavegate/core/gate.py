@@ -1,0 +1,129 @@
+"""The verdict algebra: what measurements mean. No data is never a pass; nothing overrides a fail.
+
+All limits are strict: `failure_limit: 3` fails on the 4th bad measurement. The words and the meaning of the
+limits follow progressive-delivery practice (metric, measurement, inconclusive), without failing open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from wavegate.core.outcomes import Reading, Verdict
+from wavegate.core.plan import Plan
+from wavegate.core.spec import GateProbe, GateSpec, Sampling, Scope
+from wavegate.core.state import GateState, Series, Tally
+
+_RANK = {Verdict.PASS: 0, None: 1, Verdict.INCONCLUSIVE: 2, Verdict.FAIL: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict, or None while it is too early to say, and the sentence that names both numbers."""
+
+    verdict: Verdict | None
+    reason: str = ""
+
+
+def judge_tally(tally: Tally, sampling: Sampling) -> Judgement:
+    """Return what one target's measurements mean so far."""
+    if tally.bad > sampling.failure_limit:
+        return Judgement(Verdict.FAIL, f"bad {tally.bad} > failure_limit {sampling.failure_limit}")
+    if tally.consecutive_error > sampling.consecutive_error_limit:
+        numbers = f"{tally.consecutive_error} > consecutive_error_limit {sampling.consecutive_error_limit}"
+        return Judgement(Verdict.INCONCLUSIVE, f"could not measure: errors in a row {numbers}")
+    if tally.inconclusive > sampling.inconclusive_limit:
+        numbers = f"{tally.inconclusive} > inconclusive_limit {sampling.inconclusive_limit}"
+        return Judgement(Verdict.INCONCLUSIVE, f"inconclusive {numbers}")
+    if 0 < sampling.consecutive_success_limit <= tally.consecutive_good:
+        return Judgement(Verdict.PASS, f"good {tally.consecutive_good} times in a row")
+    measured = tally.good + tally.bad + tally.inconclusive
+    if measured >= sampling.count and tally.last is Reading.GOOD:
+        return Judgement(Verdict.PASS, f"good {tally.good} of {measured}")
+    return Judgement(None, f"measured {measured} of {sampling.count}")
+
+
+def worst(judgements: Iterable[Judgement]) -> Judgement:
+    """Return the worst judgement; of none at all, nothing can be concluded."""
+    ranked = sorted(judgements, key=lambda judgement: _RANK[judgement.verdict], reverse=True)
+    return ranked[0] if ranked else Judgement(Verdict.INCONCLUSIVE, "nothing was measured")
+
+
+def targets_of(plan: Plan, gate: GateState, probe: str) -> tuple[str, ...]:
+    """Return what the probe measures now: the gate's hosts that are not known to be bad, or "" once."""
+    if plan.probes[probe].scope is Scope.ONCE:
+        return ("",)
+    return tuple(host for host in gate.targets if host not in gate.out)
+
+
+def find_bad_hosts(plan: Plan, gate: GateState) -> dict[str, tuple[str, str]]:
+    """Return host -> (probe, reason) for hosts that a deciding probe finds bad and nobody reported yet."""
+    found: dict[str, tuple[str, str]] = {}
+    for use in plan.gates[gate.gate].probes:
+        series = gate.series.get(use.probe)
+        if series is None or use.sampling.dry_run or plan.probes[use.probe].scope is Scope.ONCE:
+            continue
+        for group in series.alike.values():
+            judgement = judge_tally(series.tallies[_first(group)], use.sampling)
+            if judgement.verdict is Verdict.FAIL:
+                for host in group:
+                    found.setdefault(host, (use.probe, f"{series.tallies[host].detail} ({judgement.reason})"))
+    return found
+
+
+def judge_gate(plan: Plan, gate: GateState, now: float) -> Judgement:
+    """Return the gate's verdict at `now`; a pass waits for the soak's end and a measurement close to it.
+
+    Hosts that a probe found bad are out of it: they count against the failure budget instead.
+    """
+    spec = plan.gates[gate.gate]
+    deciding = [use for use in spec.probes if not use.sampling.dry_run]
+    overall = worst(_judge_probe(plan, gate, use) for use in deciding)
+    if overall.verdict is not Verdict.PASS:
+        return overall
+    soaked_until = gate.opened_at + spec.soak
+    if now < soaked_until:
+        return Judgement(None, "soaking")
+    for use in deciding:
+        if not is_fresh(gate.series[use.probe], use, soaked_until):
+            return Judgement(None, f"waiting for a last measurement of {use.probe}")
+    return Judgement(Verdict.PASS, _tell_pass(spec, gate, deciding))
+
+
+def is_fresh(series: Series, use: GateProbe, soaked_until: float) -> bool:
+    """Whether the newest sweep is over and began within one interval of the soak's end, or later."""
+    return not series.in_flight and series.started_at >= soaked_until - use.sampling.interval
+
+
+def _judge_probe(plan: Plan, gate: GateState, use: GateProbe) -> Judgement:
+    """Judge one target of each group of equal tallies, and once those that were never measured."""
+    series = gate.series.get(use.probe, Series())
+    judged = [_judge_target(series, use, _first(group)) for group in series.alike.values()]
+    targets = 1 if plan.probes[use.probe].scope is Scope.ONCE else len(gate.targets) - len(gate.out)
+    if targets > sum(map(len, series.alike.values())):
+        judged.append(Judgement(None, f"{use.probe}: {judge_tally(Tally(), use.sampling).reason}"))
+    return worst(judged)
+
+
+def _judge_target(series: Series, use: GateProbe, target: str) -> Judgement:
+    tally = series.tallies[target]
+    judgement = judge_tally(tally, use.sampling)
+    name = f"{use.probe} on {target}" if target else use.probe
+    detail = f": {tally.detail}" if tally.detail and _matters(judgement) else ""
+    return Judgement(judgement.verdict, f"{name}: {judgement.reason}{detail}")
+
+
+def _first(group: Iterable[str]) -> str:
+    return next(iter(group))
+
+
+def _matters(judgement: Judgement) -> bool:
+    return judgement.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE}
+
+
+def _tell_pass(spec: GateSpec, gate: GateState, deciding: Iterable[GateProbe]) -> str:
+    totals = [gate.series[use.probe].total for use in deciding]
+    good = sum(total.good for total in totals)
+    total = sum(total.good + total.bad + total.inconclusive + total.error for total in totals)
+    soak = f" over a soak of {spec.soak:g} s" if spec.soak else ""
+    return f"{good} of {total} measurements good{soak}"

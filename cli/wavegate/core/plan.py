@@ -1,0 +1,122 @@
+"""The plan: the frozen, hashed answer to who, in which order, with which gates."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+from wavegate.core.spec import GateProbe, GateSpec, OnBreach, ProbeSpec, Procedure, Sampling, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBatch:
+    """The hosts one Ansible process handles; never empty. `step` is the place in a ramp such as [1, 50%]."""
+
+    hosts: tuple[str, ...]
+    step: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.hosts:
+            raise ValueError("a batch cannot be empty: an empty limit means every host")
+
+
+@dataclass(frozen=True)
+class PlannedWave:
+    """One wave with its hosts settled: `tolerated` is its budget in hosts, `apart` maps host to key value."""
+
+    name: str
+    batches: tuple[PlannedBatch, ...]
+    in_flight: int
+    tolerated: int
+    before: str = ""
+    after: str = ""
+    apart_key: str = ""
+    apart: Mapping[str, str] = field(default_factory=dict)
+    at_most: int = 1
+
+    @cached_property
+    def hosts(self) -> tuple[str, ...]:
+        """Return the wave's hosts in the order in which they are done."""
+        return tuple(host for batch in self.batches for host in batch.hosts)
+
+    @cached_property
+    def largest_batch(self) -> int:
+        """Return how many hosts its largest batch has, 0 without any batch."""
+        return max((len(batch.hosts) for batch in self.batches), default=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything a rollout needs to know, and nothing secret: variables appear by name only.
+
+    `digests` maps a part of the material (`rollout file`, `project`, ...) to its sha256;
+    `notes` are sentences for people (a play with `serial`, a budget that is zero by rounding).
+    """
+
+    name: str
+    description: str
+    waves: tuple[PlannedWave, ...]
+    left_out: tuple[str, ...]
+    probes: Mapping[str, ProbeSpec]
+    gates: Mapping[str, GateSpec]
+    playbooks: Mapping[Procedure, tuple[str, ...]]
+    inventory: tuple[str, ...]
+    variables: tuple[str, ...]
+    on_breach: OnBreach
+    tolerated: int | None
+    batch_timeout: float
+    seed: int | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Return every host of every wave, in order."""
+        return tuple(host for wave in self.waves for host in wave.hosts)
+
+    @property
+    def procedures(self) -> tuple[Procedure, ...]:
+        """Return what one batch does to a host, in order."""
+        forward = (Procedure.BACKUP, Procedure.APPLY, Procedure.VERIFY)
+        return tuple(procedure for procedure in forward if self.playbooks.get(procedure))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as JSON data with stable keys; `from_json` takes it back."""
+        return asdict(self)
+
+    @property
+    def hash(self) -> str:
+        """Return the sha256 of the plan's canonical JSON; approvals and resumption are bound to it."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Plan:
+        """Return the plan that `to_json` wrote."""
+        fields = dict(data)
+        fields["waves"] = tuple(_wave(wave) for wave in data["waves"])
+        fields["probes"] = {name: _probe(probe) for name, probe in data["probes"].items()}
+        fields["gates"] = {name: _gate(gate) for name, gate in data["gates"].items()}
+        fields["playbooks"] = {Procedure(name): tuple(paths) for name, paths in data["playbooks"].items()}
+        fields["on_breach"] = OnBreach(data["on_breach"])
+        for key in ("left_out", "inventory", "variables", "notes"):
+            fields[key] = tuple(data[key])
+        return cls(**fields)
+
+
+def _wave(data: Mapping[str, Any]) -> PlannedWave:
+    batches = tuple(PlannedBatch(tuple(batch["hosts"]), batch["step"]) for batch in data["batches"])
+    return PlannedWave(**{**data, "batches": batches})
+
+
+def _probe(data: Mapping[str, Any]) -> ProbeSpec:
+    return ProbeSpec(**{**data, "scope": Scope(data["scope"])})
+
+
+def _gate(data: Mapping[str, Any]) -> GateSpec:
+    probes = tuple(GateProbe(probe=p["probe"], sampling=Sampling(**p["sampling"])) for p in data["probes"])
+    return GateSpec(name=data["name"], probes=probes, soak=data["soak"])

@@ -1,0 +1,218 @@
+"""Where a rollout stands, as `folding` makes it of the journal. Nothing here decides; `decide` reads it.
+
+The fold counts while it goes: it keeps sets of the few things that a decision asks for (bad hosts, batches
+that wait, targets with equal tallies), so that no decision has to look at every host of a large fleet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from wavegate.core import events as ev
+from wavegate.core.outcomes import BAD_OUTCOMES, CLOSED, Outcome, Reading, Status, Verdict
+
+Counts = tuple[int, int, int, int, int, int, Reading | None]
+
+
+@dataclass(slots=True)
+class Tally:
+    """How one probe's measurements of one target went so far."""
+
+    good: int = 0
+    bad: int = 0
+    inconclusive: int = 0
+    error: int = 0
+    consecutive_good: int = 0
+    consecutive_error: int = 0
+    last: Reading | None = None
+    detail: str = ""
+    value: float | None = None
+
+    def add(self, measurement: ev.Measurement) -> None:
+        """Count one more measurement."""
+        reading = measurement.reading
+        setattr(self, reading.value, getattr(self, reading.value) + 1)
+        self.consecutive_good = self.consecutive_good + 1 if reading is Reading.GOOD else 0
+        self.consecutive_error = self.consecutive_error + 1 if reading is Reading.ERROR else 0
+        self.last, self.detail, self.value = reading, measurement.detail, measurement.value
+
+    @property
+    def counts(self) -> Counts:
+        """Return all that a judgement of this tally depends on."""
+        return (
+            self.good,
+            self.bad,
+            self.inconclusive,
+            self.error,
+            self.consecutive_good,
+            self.consecutive_error,
+            self.last,
+        )
+
+
+@dataclass(slots=True)
+class Series:
+    """One probe of one gate: its sweeps and a tally for each target.
+
+    `total` counts all measurements; `alike` groups the targets that are still judged by equal counts, since
+    equal tallies need only one judgement.
+    """
+
+    started: int = 0
+    started_at: float = 0.0
+    ended: int = 0
+    ended_at: float = 0.0
+    in_flight: bool = False
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    total: Tally = field(default_factory=Tally)
+    alike: dict[Counts, dict[str, None]] = field(default_factory=dict)
+
+    def add(self, measurement: ev.Measurement, *, judged: bool) -> None:
+        """Count one more measurement; a target that is not `judged` any more is in no group."""
+        target = measurement.target
+        self.drop(target)
+        tally = self.tallies.setdefault(target, Tally())
+        tally.add(measurement)
+        self.total.add(measurement)
+        if judged:
+            self.alike.setdefault(tally.counts, {})[target] = None
+
+    def drop(self, target: str) -> None:
+        """Take the target out of its group."""
+        if target in self.tallies:
+            counts = self.tallies[target].counts
+            group = self.alike.get(counts, {})
+            group.pop(target, None)
+            if not group:
+                self.alike.pop(counts, None)
+
+
+@dataclass(slots=True)
+class GateState:
+    """One gate before or after a wave; `opened_at` is where its soak starts.
+
+    `out` are the targets that a probe found bad: they count against the failure budget instead.
+    """
+
+    wave: str
+    side: str
+    gate: str
+    opened_at: float
+    targets: tuple[str, ...]
+    out: set[str] = field(default_factory=set)
+    series: dict[str, Series] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    reason: str = ""
+    decided_at: float | None = None
+
+
+@dataclass(slots=True)
+class HostState:
+    """What is known about one host. `touched`: the rollout may have begun to change it."""
+
+    outcome: Outcome | None = None
+    reason: str = ""
+    task: str = ""
+    batch: str = ""
+    completed: tuple[str, ...] = ()
+    changed: int = 0
+    rescued: int = 0
+    touched: bool = False
+    doubtful: bool = False
+    found_bad: str = ""
+    forward: Outcome | None = None
+    """The outcome of the way forward, where `outcome` tells the rollback's."""
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether the host counts against the failure budget; one whose batch a person stopped does not."""
+        outcome = self.forward or self.outcome
+        return (outcome in BAD_OUTCOMES and not self.doubtful) or bool(self.found_bad)
+
+
+@dataclass(slots=True)
+class BatchState:
+    """One submitted batch; in flight until `ended_at` is set."""
+
+    wave: str
+    index: int
+    hosts: tuple[str, ...]
+    procedures: tuple[str, ...]
+    started_at: float
+    ended_at: float | None = None
+    status: str = ""
+    detail: str = ""
+    output: str = ""
+
+
+@dataclass(slots=True)
+class WaveState:
+    """One wave's way: started, all hosts with an outcome, completed.
+
+    `done` and `bad` are its hosts that are, `not_started` those on which Ansible never began; `begun` its
+    batches of which no host waits, and `first_waiting` the lowest index that is not among them.
+    """
+
+    started_at: float | None = None
+    completed_at: float | None = None
+    before: GateState | None = None
+    after: GateState | None = None
+    done: set[str] = field(default_factory=set)
+    bad: set[str] = field(default_factory=set)
+    not_started: set[str] = field(default_factory=set)
+    begun: set[int] = field(default_factory=set)
+    first_waiting: int = 0
+
+
+@dataclass(slots=True)
+class RollbackState:
+    """The hosts to be put back, and why; `waiting` are their batches not begun yet, last first."""
+
+    wave: str
+    hosts: tuple[str, ...]
+    reason: str
+    started_at: float
+    chosen: frozenset[str]
+    waiting: list[int]
+    failed: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class State:
+    """The whole rollout as its journal tells it."""
+
+    status: Status = Status.PLANNED
+    reason: str = ""
+    name: str = ""
+    started_at: float | None = None
+    ended_at: float | None = None
+    seq: int = 0
+    at: float = 0.0
+    by: str = ""
+    waves: dict[str, WaveState] = field(default_factory=dict)
+    hosts: dict[str, HostState] = field(default_factory=dict)
+    batches: dict[str, BatchState] = field(default_factory=dict)
+    in_flight: dict[str, BatchState] = field(default_factory=dict)
+    hosts_in_flight: int = 0
+    """How many hosts belong to batches that have not ended."""
+    waves_completed: int = 0
+    batches_ended: int = 0
+    batch_seconds: float = 0.0
+    """How long the batches that ended on the way forward took, all together."""
+    breach: ev.BudgetBreached | None = None
+    failed_gate: str = ""
+    rollback: RollbackState | None = None
+    stop: ev.StopRequested | None = None
+
+    def wave(self, name: str) -> WaveState:
+        """Return the wave's state, a blank one when nothing happened in it yet."""
+        return self.waves.get(name) or WaveState()
+
+    def host(self, name: str) -> HostState:
+        """Return the host's state, a blank one when nothing happened to it yet."""
+        return self.hosts.get(name) or HostState()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the rollout will never move again."""
+        return self.status in CLOSED

@@ -1,0 +1,112 @@
+"""The loop that walks one rollout: fold, decide, write the intent, act, write the outcome.
+
+It holds no decision of its own: `core.decide` says what happens next, the ports do it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from wavegate.core import events as ev
+from wavegate.core.decide import decide, wakes_at
+from wavegate.core.folding import fold
+from wavegate.core.outcomes import Status
+from wavegate.core.plan import Plan
+from wavegate.core.state import State
+from wavegate.engine.inbox import Inbox
+from wavegate.ports import Clock, Executor, Journal, Prober
+
+HEARTBEAT_SECONDS = 5.0
+
+
+class Watcher(Protocol):
+    """Somebody who looks on; may not raise, and may not touch the state."""
+
+    def show(self, record: ev.Record, state: State) -> None:
+        """Show an event that has just become durable."""
+        ...
+
+    def settle(self, state: State, now: float) -> None:
+        """Look at where things stand while the engine waits for the world."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Engine:
+    """One walk of one rollout by one process, which holds the rollout's lease."""
+
+    rollout_id: str
+    plan: Plan
+    journal: Journal
+    executor: Executor
+    prober: Prober
+    clock: Clock
+    inbox: Inbox
+    watcher: Watcher
+    state: State = field(default_factory=State)
+    _beat_at: float = 0.0
+
+    def start(self, by: str) -> State:
+        """Begin the rollout and stay until it is closed, held or interrupted; return where it stands."""
+        self._write([ev.RolloutStarted(self.plan.name, self.plan.hash, by)])
+        return self._walk()
+
+    def resume(self, by: str) -> State:
+        """Account for what a dead process left in flight, then go on as `start` does."""
+        fold(self.state, self.journal.read(self.rollout_id))
+        for name, batch in list(self.state.in_flight.items()):
+            order = ev.BatchSubmitted(name, batch.wave, batch.index, batch.hosts, batch.procedures)
+            known = self.executor.collect(order)
+            lost = ev.BatchEnded(name, "lost", "the process that ran this batch died before it ended")
+            self._write([*known, lost])
+        self._write([ev.RolloutResumed(by)])
+        return self._walk()
+
+    def _walk(self) -> State:
+        while True:
+            self._advance()
+            if self.state.status not in {Status.RUNNING, Status.ROLLING_BACK}:
+                return self.state
+            self.watcher.settle(self.state, self.clock.now())
+            arrived = self.inbox.wait(self._patience())
+            if arrived:
+                self._write(arrived)
+            self._say_alive()
+
+    def _advance(self) -> None:
+        """Write and act until only the world or time can change the decision."""
+        while events := decide(self.plan, self.state, self.clock.now()):
+            self._write(events)
+
+    def _patience(self) -> float:
+        """Return how many seconds may pass before the decision must be looked at again."""
+        now = self.clock.now()
+        wake = wakes_at(self.plan, self.state, now)
+        return HEARTBEAT_SECONDS if wake is None else min(HEARTBEAT_SECONDS, wake - now)
+
+    def _write(self, events: Sequence[ev.Event]) -> None:
+        """Make the events durable, then fold, show and act on them: nothing is done that is not written."""
+        records = self.journal.append(self.rollout_id, self.state.seq, events, self.clock.now())
+        for record in records:
+            fold(self.state, (record,))
+            self.watcher.show(record, self.state)
+        for record in records:
+            self._act(record.event)
+
+    def _act(self, event: ev.Event) -> None:
+        match event:
+            case ev.BatchSubmitted():
+                self.executor.submit(event, self.inbox.put)
+            case ev.SweepStarted():
+                self.prober.measure(event, self.plan.probes[event.probe], self.inbox.put)
+            case ev.StopRequested(now=True):
+                for batch in list(self.state.in_flight):
+                    self.executor.cancel(batch)
+
+    def _say_alive(self) -> None:
+        now = self.clock.now()
+        if abs(now - self._beat_at) >= HEARTBEAT_SECONDS:
+            self.journal.heartbeat(self.rollout_id, now)
+            self._beat_at = now

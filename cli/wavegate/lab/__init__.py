@@ -1,0 +1,1 @@
+"""A fleet of real systemd hosts in containers, to try and to test rollouts on."""

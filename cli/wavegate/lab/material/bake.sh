@@ -1,0 +1,41 @@
+#!/bin/sh
+# Makes a host of the lab out of a plain Debian system; runs once, as root, inside it.
+set -eu
+export DEBIAN_FRONTEND=noninteractive
+packages="$1"
+
+# A base image made by mmdebstrap has everything already; an official image has close to nothing.
+# shellcheck disable=SC2086
+if ! dpkg-query -W $packages >/dev/null 2>&1; then
+    rm -f /usr/sbin/policy-rc.d
+    apt-get -q update
+    apt-get -q install -y --no-install-recommends $packages
+fi
+
+# The account that Ansible logs in to; its key is the lab's own and comes when the host is started.
+useradd --create-home --shell /bin/bash deploy
+printf 'deploy ALL=(ALL) NOPASSWD: ALL\n' >/etc/sudoers.d/deploy
+chmod 0440 /etc/sudoers.d/deploy
+
+# Every host makes its own host key at its first start: a shared one would prove nothing.
+rm -f /etc/ssh/ssh_host_*
+printf 'HostKey /etc/ssh/ssh_host_ed25519_key\nPasswordAuthentication no\nUseDNS no\n' \
+    >/etc/ssh/sshd_config.d/lab.conf
+mkdir -p /etc/systemd/system/ssh.service.d
+cat >/etc/systemd/system/ssh.service.d/lab.conf <<'UNIT'
+[Service]
+ExecStartPre=
+ExecStartPre=/bin/sh -c 'test -s /etc/ssh/ssh_host_ed25519_key || ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key'
+ExecStartPre=/usr/sbin/sshd -t
+UNIT
+systemctl enable ssh.service
+
+# Nothing may run by itself and hold the dpkg lock, and there is no console. systemd-logind stays: reboot needs it.
+systemctl mask getty.target console-getty.service getty@.service systemd-firstboot.service \
+    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer \
+    systemd-ask-password-console.path systemd-ask-password-wall.path \
+    systemd-udevd.service systemd-udev-trigger.service systemd-networkd-wait-online.service
+
+rm -f /etc/machine-id /var/lib/dbus/machine-id
+: >/etc/machine-id
+rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb /var/log/*.log

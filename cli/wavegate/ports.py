@@ -1,0 +1,185 @@
+"""The doors between the engine and the world. Adapters implement them; tests and the simulator fake them.
+
+No port decides anything. Executors and probers answer later, by handing core events to `report`, which is
+safe to call from any thread and never raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from wavegate.core.events import BatchSubmitted, Event, HostFinished, Record, SweepStarted
+from wavegate.core.fleet import Fleet
+from wavegate.core.plan import Plan
+from wavegate.core.spec import ProbeSpec
+
+Report = Callable[[Event], None]
+
+
+class Clock(Protocol):
+    """The only source of time."""
+
+    def now(self) -> float:
+        """Return seconds since the epoch, UTC."""
+        ...
+
+
+class Executor(Protocol):
+    """Runs batches. The batch is the unit of dispatch; the local one drives ansible-runner."""
+
+    def submit(self, order: BatchSubmitted, report: Report) -> None:
+        """Start the batch and return at once.
+
+        Reports one HostFinished for each host as soon as its end is known, then exactly one BatchEnded,
+        also when the process could not be started, timed out, was canceled or died.
+        """
+        ...
+
+    def cancel(self, batch: str) -> None:
+        """End the batch's processes, gently then hard; its BatchEnded follows when they were seen gone."""
+        ...
+
+    def collect(self, order: BatchSubmitted) -> tuple[HostFinished, ...]:
+        """Return what a batch of a dead process left on disk, after its processes were seen gone.
+
+        Waits for processes that outlived their parent, up to a limit, then ends them. Only hosts with a
+        certain outcome are returned.
+        """
+        ...
+
+
+class Prober(Protocol):
+    """Takes measurements."""
+
+    def measure(self, sweep: SweepStarted, probe: ProbeSpec, report: Report) -> None:
+        """Measure every target once, concurrently, and return at once.
+
+        Reports exactly one SweepEnded with one measurement for each target. What cannot be measured is a
+        Reading.ERROR with the reason in its detail; nothing raises, nothing outlives the probe's timeout.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutRow:
+    """A rollout as `history` lists it; `owner` fields are empty when nobody holds the lease.
+
+    `owner_process` tells the owner's process from every other one that has had, or will have, its pid.
+    """
+
+    id: str
+    name: str
+    file: str
+    plan_hash: str
+    created_at: float
+    status: str
+    owner: str = ""
+    owner_host: str = ""
+    owner_pid: int = 0
+    owner_process: str = ""
+    owner_since: float = 0.0
+    heartbeat_at: float = 0.0
+
+
+class Journal(Protocol):
+    """The append-only record. Every write is durable before it returns, and compare-and-swap."""
+
+    def create(self, rollout_id: str, plan: Plan, file: str, at: float) -> None:
+        """Write a new rollout with its plan."""
+        ...
+
+    def rollouts(self) -> Sequence[RolloutRow]:
+        """Return all rollouts, newest first."""
+        ...
+
+    def find(self, prefix: str) -> RolloutRow:
+        """Return the rollout whose id starts with `prefix`; raise WavegateError when none or several do."""
+        ...
+
+    def plan(self, rollout_id: str) -> Plan:
+        """Return the rollout's frozen plan."""
+        ...
+
+    def read(self, rollout_id: str, after: int = 0) -> Sequence[Record]:
+        """Return the rollout's records with seq > `after`, in order."""
+        ...
+
+    def acquire(self, rollout_id: str, at: float) -> None:
+        """Take the lease; raise WavegateError `rollout-locked` (exit 41) when a live process holds it."""
+        ...
+
+    def heartbeat(self, rollout_id: str, at: float) -> None:
+        """Say that the owner lives; raise WavegateError `lease-lost` when the lease was taken over."""
+        ...
+
+    def release(self, rollout_id: str) -> None:
+        """Give the lease back."""
+        ...
+
+    def append(
+        self, rollout_id: str, expected_seq: int, events: Sequence[Event], at: float
+    ) -> Sequence[Record]:
+        """Append in one durable transaction; the first gets seq `expected_seq` + 1.
+
+        Raise WavegateError `lease-lost` when this process no longer holds the lease, or somebody else wrote.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Everything that is asked of Ansible about a project, in one go (one inventory reading).
+
+    `templates` maps a key (a probe's name) to data with Jinja templates, which is rendered for every host
+    that `patterns` named; `variables` are the rollout's extra vars; `host_variables` are names whose values
+    the plan needs (for `apart`); `playbooks` are loaded by Ansible, to find mistakes before anything starts.
+    """
+
+    inventory: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    host_variables: tuple[str, ...] = ()
+    playbooks: tuple[str, ...] = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    vault_password_files: tuple[str, ...] = ()
+    templates: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayFact:
+    """What a play says about itself, for the plan's notes."""
+
+    playbook: str
+    name: str
+    hosts: str
+    serial: tuple[str, ...] = ()
+    prompts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsibleProblem:
+    """Something Ansible made no sense of; `subject` is the inventory, pattern, playbook or template."""
+
+    kind: str
+    subject: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What Ansible answered. `rendered` and `secrets` stay in memory and are never written anywhere.
+
+    `rendered[key][host]` is the rendered template; `secrets` are strings to redact wherever they appear;
+    `snapshot` is the inventory as read, for the batches (None when there were problems);
+    `settings` are the project's effective Ansible settings that running a batch must keep.
+    """
+
+    fleet: Fleet
+    plays: tuple[PlayFact, ...] = ()
+    problems: tuple[AnsibleProblem, ...] = ()
+    rendered: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    secrets: frozenset[str] = frozenset()
+    snapshot: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""What happened, as text, JSON, JUnit XML and one HTML page."""

@@ -1,0 +1,294 @@
+"""What a report tells about one rollout, as plain data: every format shows these facts and no others.
+
+Times are seconds since the epoch (UTC), durations and latencies are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wavegate.core.outcomes import Outcome, Status, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """One batch's way over one host, forward or back; `outcome` is None while it is in flight.
+
+    `output` names the file that keeps what Ansible printed for the batch.
+    """
+
+    batch: str
+    procedures: tuple[str, ...]
+    started_at: float
+    ended_at: float | None = None
+    outcome: Outcome | None = None
+    reason: str = ""
+    task: str = ""
+    completed: tuple[str, ...] = ()
+    changed: int = 0
+    rescued: int = 0
+    output: str = ""
+
+    @property
+    def is_rollback(self) -> bool:
+        """Whether this try puts the host back."""
+        return "rollback" in self.procedures
+
+    @property
+    def trouble(self) -> str:
+        """Return the task and the reason of the first trouble; empty when there was none."""
+        return ": ".join(part for part in (self.task, self.reason) if part)
+
+    @property
+    def seconds(self) -> float | None:
+        """Return how long it took; None while it is in flight."""
+        return None if self.ended_at is None else self.ended_at - self.started_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """One host: `standing` is its outcome, or `in_flight`, or `not_started`.
+
+    `outcome` and `reason` of the way forward stay in `forward`, also after a rollback.
+    """
+
+    name: str
+    wave: str
+    standing: str
+    is_bad: bool
+    found_bad: str
+    tries: tuple[Try, ...]
+
+    @property
+    def forward(self) -> Try | None:
+        """Return the last try of the way forward; None when the host was never touched."""
+        return next((one for one in reversed(self.tries) if not one.is_rollback), None)
+
+    @property
+    def rollback(self) -> Try | None:
+        """Return the last try to put the host back; None when there was none."""
+        return next((one for one in reversed(self.tries) if one.is_rollback), None)
+
+    @property
+    def trouble(self) -> str:
+        """Return the first trouble in one sentence: a failed task, a probe's finding, a failed rollback."""
+        forward = self.forward.trouble if self.forward else ""
+        rollback = self.rollback.trouble if self.rollback else ""
+        return "; ".join(part for part in (forward, self.found_bad, rollback) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """The smallest, the middle and the largest of some measured values, in seconds."""
+
+    low: float
+    middle: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many measurements were of which reading; an error has measured nothing."""
+
+    good: int = 0
+    bad: int = 0
+    inconclusive: int = 0
+    error: int = 0
+
+    @property
+    def total(self) -> int:
+        """Return the number of all measurements."""
+        return self.good + self.bad + self.inconclusive + self.error
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One sweep of a probe over its targets, or several neighbouring sweeps put together."""
+
+    at: float
+    counts: Counts
+    latency: Latency | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One measurement worth telling, with its time."""
+
+    at: float
+    target: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeFacts:
+    """What one probe of one gate measured. `decides` is False for a dry run, which never decides.
+
+    `bad_targets` are the hosts with at least one bad measurement; `points` are in order of time.
+    """
+
+    name: str
+    kind: str
+    decides: bool
+    targets: int
+    sweeps: int
+    counts: Counts
+    first_bad: Sighting | None
+    last_bad: Sighting | None
+    last_error: Sighting | None
+    bad_targets: tuple[str, ...]
+    latency: Latency | None
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateFacts:
+    """One time that a gate looked; a gate that is looked at again after a resume appears again."""
+
+    wave: str
+    side: str
+    name: str
+    soak: float
+    opened_at: float
+    decided_at: float | None
+    verdict: Verdict | None
+    reason: str
+    targets: tuple[str, ...]
+    probes: tuple[ProbeFacts, ...]
+
+    @property
+    def counts(self) -> Counts:
+        """Return the measurements of all its probes."""
+        every = [probe.counts for probe in self.probes]
+        return Counts(
+            good=sum(one.good for one in every),
+            bad=sum(one.bad for one in every),
+            inconclusive=sum(one.inconclusive for one in every),
+            error=sum(one.error for one in every),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaveFacts:
+    """One wave. `standing`: not_started, running, completed, or how the rollout stopped in it.
+
+    `worked_until` is when its last batch of the way forward ended, `ended_at` when nothing more happened.
+    """
+
+    name: str
+    standing: str
+    hosts: tuple[HostFacts, ...]
+    batches: int
+    tolerated: int
+    started_at: float | None
+    worked_until: float | None
+    completed_at: float | None
+    ended_at: float | None
+    gates: tuple[GateFacts, ...]
+    planned_gates: tuple[tuple[str, str], ...]
+
+    @property
+    def bad(self) -> tuple[HostFacts, ...]:
+        """Return the hosts that count against the wave's failure budget."""
+        return tuple(host for host in self.hosts if host.is_bad)
+
+    @property
+    def seconds(self) -> float | None:
+        """Return how long the wave took, soak and rollback included; None when it never started."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return self.ended_at - self.started_at
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """The wave that was put back: `ended_at` is None while hosts are still being put back."""
+
+    wave: str
+    reason: str
+    hosts: tuple[str, ...]
+    started_at: float
+    ended_at: float | None
+    put_back: tuple[str, ...]
+    not_put_back: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A time in which the rollout stood still: held, interrupted or died; `until` is None while it does."""
+
+    status: str
+    reason: str
+    since: float
+    until: float | None
+    resumed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One notable thing of the timeline; `tone` is good, bad, unsure or plain."""
+
+    at: float
+    tone: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One thing that went wrong, and what was done about it; `tone` is bad, or unsure when nobody knows.
+
+    `look` is the command that shows more of it; empty where the report says it all.
+    """
+
+    tone: str
+    subject: str
+    what: str
+    done: str
+    look: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFacts:
+    """One rollout as its plan and its journal tell it, up to `as_of`, the time of the newest record.
+
+    `playbooks` are pairs of procedure and path.
+    """
+
+    id: str
+    name: str
+    description: str
+    file: str
+    plan_hash: str
+    playbooks: tuple[tuple[str, str], ...]
+    by: str
+    status: Status
+    died: bool
+    reason: str
+    headline: str
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+    as_of: float
+    tolerated: int | None
+    waves: tuple[WaveFacts, ...]
+    rollback: Rollback | None
+    pauses: tuple[Pause, ...]
+    troubles: tuple[Trouble, ...]
+    left: tuple[str, ...]
+    timeline: tuple[Moment, ...]
+    left_out: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def hosts(self) -> tuple[HostFacts, ...]:
+        """Return every host of every wave, in order."""
+        return tuple(host for wave in self.waves for host in wave.hosts)
+
+    @property
+    def gates(self) -> tuple[GateFacts, ...]:
+        """Return every gate that looked, in order of waves and time."""
+        return tuple(gate for wave in self.waves for gate in wave.gates)
+
+    @property
+    def seconds(self) -> float | None:
+        """Return how long the rollout has lasted up to `as_of`; None before it started."""
+        return None if self.started_at is None else (self.ended_at or self.as_of) - self.started_at

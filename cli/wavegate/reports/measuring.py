@@ -1,0 +1,116 @@
+"""What the gates measured: counts, latencies over time, and the measurements worth telling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from wavegate.core import events as ev
+from wavegate.core.outcomes import Reading
+from wavegate.core.plan import Plan
+from wavegate.reports.facts import Counts, GateFacts, Latency, Point, ProbeFacts, Sighting
+
+MOST_POINTS = 120
+"""A soak of days has thousands of sweeps; a picture and a JSON reader need no more than this."""
+
+
+@dataclass(slots=True)
+class _Look:
+    """One opened gate with the sweeps that answered while it looked."""
+
+    opened: ev.GateOpened
+    opened_at: float
+    sweeps: dict[str, list[tuple[float, ev.SweepEnded]]] = field(default_factory=dict)
+    decided: ev.GateDecided | None = None
+    decided_at: float | None = None
+
+
+def gather_gates(plan: Plan, records: Iterable[ev.Record]) -> tuple[GateFacts, ...]:
+    """Return every look of every gate, in order of time."""
+    looks: list[_Look] = []
+    open_looks: dict[tuple[str, str], _Look] = {}
+    for record in records:
+        match record.event:
+            case ev.GateOpened() as opened:
+                open_looks[opened.wave, opened.side] = look = _Look(opened, record.at)
+                looks.append(look)
+            case ev.SweepEnded() as sweep:
+                sweeps = open_looks[sweep.wave, sweep.side].sweeps
+                sweeps.setdefault(sweep.probe, []).append((record.at, sweep))
+            case ev.GateDecided() as decided:
+                look = open_looks[decided.wave, decided.side]
+                look.decided, look.decided_at = decided, record.at
+    return tuple(_make_gate(plan, look) for look in looks)
+
+
+def _make_gate(plan: Plan, look: _Look) -> GateFacts:
+    spec = plan.gates[look.opened.gate]
+    return GateFacts(
+        wave=look.opened.wave,
+        side=look.opened.side,
+        name=look.opened.gate,
+        soak=spec.soak,
+        opened_at=look.opened_at,
+        decided_at=look.decided_at,
+        verdict=look.decided.verdict if look.decided else None,
+        reason=look.decided.reason if look.decided else "",
+        targets=look.opened.targets,
+        probes=tuple(
+            _make_probe(
+                use.probe,
+                plan.probes[use.probe].kind,
+                look.sweeps.get(use.probe, []),
+                decides=not use.sampling.dry_run,
+            )
+            for use in spec.probes
+        ),
+    )
+
+
+def _make_probe(
+    name: str, kind: str, sweeps: Sequence[tuple[float, ev.SweepEnded]], *, decides: bool
+) -> ProbeFacts:
+    every = [(at, one) for at, sweep in sweeps for one in sweep.measurements]
+    bad = [Sighting(at, one.target, one.detail) for at, one in every if one.reading is Reading.BAD]
+    errors = [Sighting(at, one.target, one.detail) for at, one in every if one.reading is Reading.ERROR]
+    measurements = [one for _, one in every]
+    return ProbeFacts(
+        name=name,
+        kind=kind,
+        decides=decides,
+        targets=len({one.target for one in measurements}),
+        sweeps=len(sweeps),
+        counts=count(measurements),
+        first_bad=bad[0] if bad else None,
+        last_bad=bad[-1] if bad else None,
+        last_error=errors[-1] if errors else None,
+        bad_targets=tuple(dict.fromkeys(one.target for one in bad if one.target)),
+        latency=measure_latency(measurements),
+        points=_make_points(sweeps),
+    )
+
+
+def count(measurements: Iterable[ev.Measurement]) -> Counts:
+    """Return how many measurements were of which reading."""
+    totals = dict.fromkeys(("good", "bad", "inconclusive", "error"), 0)
+    for measurement in measurements:
+        totals[measurement.reading.value] += 1
+    return Counts(**totals)
+
+
+def measure_latency(measurements: Iterable[ev.Measurement]) -> Latency | None:
+    """Return smallest, middle and largest of the measured values; None when nothing carries a value."""
+    values = [one.value for one in measurements if one.value is not None]
+    return Latency(min(values), median(values), max(values)) if values else None
+
+
+def _make_points(sweeps: Sequence[tuple[float, ev.SweepEnded]]) -> tuple[Point, ...]:
+    """Return one point a sweep, or put neighbouring sweeps together so that there are at most MOST_POINTS."""
+    together = -(-len(sweeps) // MOST_POINTS) or 1
+    points = []
+    for first in range(0, len(sweeps), together):
+        chunk = sweeps[first : first + together]
+        measurements = [one for _, sweep in chunk for one in sweep.measurements]
+        points.append(Point(chunk[0][0], count(measurements), measure_latency(measurements)))
+    return tuple(points)

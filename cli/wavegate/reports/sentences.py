@@ -1,0 +1,118 @@
+"""One event, one complete line for people; used live, without a terminal, and by `wavegate events`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from wavegate.core import events as ev
+from wavegate.core.outcomes import BAD_OUTCOMES, Outcome, Reading, Status, Verdict
+from wavegate.core.plan import Plan
+from wavegate.core.quantity import format_duration
+
+GOOD, BAD, CAREFUL, PLAIN = "green", "red", "yellow", ""
+_SHOWN_HOSTS = 6
+_BAD = BAD_OUTCOMES | {Outcome.ROLLBACK_FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A sentence and the rich style that supports it (never the only carrier of meaning)."""
+
+    text: str
+    style: str = PLAIN
+
+
+def describe(event: ev.Event, plan: Plan) -> Line | None:  # noqa: C901, PLR0911, PLR0912 - a table of sentences
+    """Return the sentence for the event; None for events that only matter to the machine."""
+    match event:
+        case ev.RolloutStarted():
+            return Line(f"rollout {event.name} started by {event.by}, plan {event.plan_hash[:12]}")
+        case ev.RolloutResumed():
+            return Line(f"resumed by {event.by}", CAREFUL)
+        case ev.WaveStarted():
+            return _wave_started(event, plan)
+        case ev.WaveCompleted():
+            return Line(f"wave {event.wave} completed", GOOD)
+        case ev.BatchSubmitted():
+            what = " + ".join(event.procedures)
+            return Line(f"batch {event.batch}: {what} on {some(event.hosts)}")
+        case ev.HostFinished():
+            return _host_finished(event)
+        case ev.BatchEnded(status="ended"):
+            return None
+        case ev.BatchEnded():
+            tail = f": {event.detail}" if event.detail else ""
+            return Line(f"batch {event.batch} {event.status.replace('_', ' ')}{tail}", BAD)
+        case ev.GateOpened():
+            soak = plan.gates[event.gate].soak
+            tail = f", soaks {format_duration(soak)}" if soak else ""
+            return Line(f"gate {event.gate} {event.side} wave {event.wave} looks{tail}")
+        case ev.SweepEnded():
+            return _sweep_ended(event)
+        case ev.HostFoundBad():
+            return Line(f"{event.host} found bad by {event.probe}: {event.reason}", BAD)
+        case ev.GateDecided():
+            style = {Verdict.PASS: GOOD, Verdict.FAIL: BAD}.get(event.verdict, CAREFUL)
+            place = f"gate {event.gate} {event.side} wave {event.wave}"
+            return Line(f"{place}: {event.verdict.upper()}: {event.reason}", style)
+        case ev.BudgetBreached():
+            return Line(f"failure budget breached: {event.reason}; nothing new starts", BAD)
+        case ev.RollbackStarted():
+            return Line(f"rolling back wave {event.wave}: {some(event.hosts)}", CAREFUL)
+        case ev.StopRequested():
+            tail = "stopping what is in flight" if event.now else "waiting for what is in flight"
+            return Line(f"stop asked by {event.by}: starting nothing new, {tail}", CAREFUL)
+        case ev.RolloutPaused():
+            return Line(f"rollout {event.status}: {event.reason}", CAREFUL)
+        case ev.RolloutEnded():
+            style = GOOD if event.status is Status.COMPLETED else BAD
+            return Line(f"rollout {event.status.replace('_', ' ')}: {event.reason}", style)
+        case _:
+            return None
+
+
+def some(names: tuple[str, ...] | list[str]) -> str:
+    """Return the names, or the first few and how many more."""
+    more = len(names) - _SHOWN_HOSTS
+    return ", ".join(names[:_SHOWN_HOSTS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _wave_started(event: ev.WaveStarted, plan: Plan) -> Line:
+    number = [wave.name for wave in plan.waves].index(event.wave)
+    wave = plan.waves[number]
+    hosts = f"{len(wave.hosts)} host{'s' if len(wave.hosts) != 1 else ''}"
+    return Line(
+        f"wave {event.wave} ({number + 1} of {len(plan.waves)}): {hosts}, tolerates {wave.tolerated} bad"
+    )
+
+
+def _host_finished(event: ev.HostFinished) -> Line:
+    text = f"{event.host}: {event.outcome.replace('_', ' ')}"
+    if event.outcome is Outcome.DONE:
+        text += f", {event.changed} changed" if event.changed else ", nothing to change"
+    if event.rescued:
+        text += f", {event.rescued} rescued"
+    if event.task:
+        text += f" at task {event.task!r}"
+    if event.reason:
+        text += f": {event.reason}"
+    good = event.outcome in {Outcome.DONE, Outcome.ROLLED_BACK}
+    return Line(text, GOOD if good else BAD if event.outcome in _BAD else CAREFUL)
+
+
+def _sweep_ended(event: ev.SweepEnded) -> Line:
+    count = Counter(measurement.reading for measurement in event.measurements)
+    total = len(event.measurements)
+    parts = [f"{count[reading]} {reading}" for reading in Reading if count[reading]]
+    text = f"probe {event.probe} #{event.number}: {', '.join(parts)} of {total}" if total > 1 else ""
+    worst = next((m for m in event.measurements if m.reading is not Reading.GOOD), None)
+    if not text and event.measurements:
+        only = event.measurements[0]
+        target = f" on {only.target}" if only.target else ""
+        text = f"probe {event.probe} #{event.number}: {only.reading}{target}"
+    if worst:
+        text += f" ({worst.target + ': ' if worst.target and total > 1 else ''}{worst.detail})"
+    if worst is None:
+        return Line(text, "dim")
+    return Line(text, BAD if worst.reading is Reading.BAD else CAREFUL)

@@ -1,0 +1,162 @@
+"""Where a rollout stands right now, as data: for the live view and `wavegate status`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from wavegate.core.estimate import seconds_left
+from wavegate.core.outcomes import Reading, Status
+from wavegate.core.plan import Plan, PlannedWave
+from wavegate.core.quantity import format_duration
+from wavegate.core.state import GateState, State
+
+
+@dataclass(frozen=True, slots=True)
+class GateStanding:
+    """An open or decided gate; `soaked_until` is seconds since the epoch, 0 without a soak."""
+
+    gate: str
+    side: str
+    verdict: str
+    reason: str
+    good: int
+    bad: int
+    errors: int
+    soaked_until: float
+
+
+@dataclass(frozen=True, slots=True)
+class WaveStanding:
+    """One wave in numbers and names."""
+
+    name: str
+    status: str
+    hosts: int
+    done: int
+    bad: int
+    tolerated: int
+    in_flight: tuple[str, ...]
+    seconds: float | None
+    gate: GateStanding | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The whole rollout, as of `at`; `seconds_left` is None while it cannot be estimated."""
+
+    name: str
+    status: str
+    reason: str
+    at: float
+    started_at: float | None
+    ended_at: float | None
+    waits_for: str
+    seconds_left: float | None
+    waves: tuple[WaveStanding, ...]
+
+
+_A_PERSON = "a person: `wavegate resume`, or `wavegate abort`"
+
+
+def take_standing(plan: Plan, state: State, now: float, *, died: bool = False) -> Standing:
+    """Return where the rollout stands at `now`; one whose process `died` waits for a person."""
+    waves = tuple(_wave(plan, state, wave, now) for wave in plan.waves)
+    left = seconds_left(plan, state, now) if state.status is Status.RUNNING and not died else None
+    return Standing(
+        name=plan.name,
+        status=state.status.value,
+        reason=state.reason,
+        at=now,
+        started_at=state.started_at,
+        ended_at=state.ended_at,
+        waits_for=_A_PERSON if died else _waits_for(state, waves, now),
+        seconds_left=left,
+        waves=waves,
+    )
+
+
+def _wave(plan: Plan, state: State, wave: PlannedWave, now: float) -> WaveStanding:
+    here = state.wave(wave.name)
+    flying = tuple(
+        host for batch in state.in_flight.values() if batch.wave == wave.name for host in batch.hosts
+    )
+    gate = here.after or here.before
+    until = here.completed_at or state.ended_at or now
+    return WaveStanding(
+        name=wave.name,
+        status=_wave_status(state, here.started_at, here.completed_at, flying, gate),
+        hosts=len(wave.hosts),
+        done=len(here.done),
+        bad=len(here.bad),
+        tolerated=wave.tolerated,
+        in_flight=tuple(host for host in flying if state.host(host).outcome is None),
+        seconds=until - here.started_at if here.started_at is not None else None,
+        gate=_gate(plan, gate) if gate else None,
+    )
+
+
+def _wave_status(
+    state: State,
+    started: float | None,
+    completed: float | None,
+    flying: tuple[str, ...],
+    gate: GateState | None,
+) -> str:
+    if completed is not None:
+        return "completed"
+    if started is None and gate is None:
+        return "not_started" if state.is_closed else "waiting"
+    if state.status is not Status.RUNNING:
+        return state.status.value
+    if flying or gate is None:
+        return "running"
+    return "soaking" if gate.side == "after" else "gate"
+
+
+def _gate(plan: Plan, gate: GateState) -> GateStanding:
+    totals = [series.total for series in gate.series.values()]
+    soak = plan.gates[gate.gate].soak
+    return GateStanding(
+        gate=gate.gate,
+        side=gate.side,
+        verdict=gate.verdict.value if gate.verdict else "",
+        reason=gate.reason or _last_trouble(gate),
+        good=sum(total.good for total in totals),
+        bad=sum(total.bad for total in totals),
+        errors=sum(total.error + total.inconclusive for total in totals),
+        soaked_until=gate.opened_at + soak if soak else 0.0,
+    )
+
+
+def _last_trouble(gate: GateState) -> str:
+    for probe, series in gate.series.items():
+        for target in (next(iter(group)) for group in series.alike.values()):
+            tally = series.tallies[target]
+            if tally.last is not Reading.GOOD:
+                return f"{probe}{' on ' + target if target else ''}: {tally.detail}"
+    return ""
+
+
+def _waits_for(state: State, waves: tuple[WaveStanding, ...], now: float) -> str:
+    """Return what the rollout waits for, in words: hosts, a soak, a person, or nothing."""
+    if state.status in {Status.HELD, Status.INTERRUPTED}:
+        return _A_PERSON
+    if state.is_closed:
+        return ""
+    flying = [host for wave in waves for host in wave.in_flight]
+    if flying:
+        return f"{len(flying)} host{'s' if len(flying) != 1 else ''} in flight"
+    for wave in waves:
+        if wave.gate and not wave.gate.verdict:
+            left = wave.gate.soaked_until - now
+            tail = f", {format_duration(left)} of soak left" if left > 0 else ""
+            return f"gate {wave.gate.gate} {wave.gate.side} wave {wave.name}{tail}"
+    return ""
+
+
+def standing_json(standing: Standing) -> dict[str, Any]:
+    """Return the standing as JSON data; the keys are documented and stable."""
+    from dataclasses import asdict
+
+    return {"format": 1, **asdict(standing)}
