@@ -1,0 +1,89 @@
+"""What a role says about itself is said three times: defaults, argument specs, README. They must be one."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+ROLES = sorted(path.parent for path in (ROOT / "roles").glob("*/tasks"))
+VERBS = ("precheck", "install", "configure", "patch", "backup", "restore", "rollback", "verify")
+ROW = re.compile(r"^\| `(?P<name>\w+)` \| (?P<type>\w+) \| `(?P<default>.*?)` \| (?P<meaning>.+) \|$")
+
+
+def read_yaml(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+def specs_of(role: Path) -> dict[str, Any]:
+    return dict(read_yaml(role / "meta" / "argument_specs.yml")["argument_specs"])
+
+
+def options_of(role: Path) -> dict[str, dict[str, Any]]:
+    return {name: option for entry in specs_of(role).values() for name, option in entry["options"].items()}
+
+
+def shown(default: Any) -> str:
+    return default if isinstance(default, str) and default else json.dumps(default)
+
+
+def readme_rows(role: Path) -> dict[str, tuple[str, str, str]]:
+    found = (ROW.match(line) for line in (role / "README.md").read_text().splitlines())
+    return {row["name"]: (row["type"], row["default"], row["meaning"]) for row in found if row}
+
+
+def by_name(role: Path) -> str:
+    return role.name
+
+
+def test_there_are_roles_to_compare() -> None:
+    assert ROLES
+
+
+@pytest.mark.parametrize("role", ROLES, ids=by_name)
+def test_every_default_is_specified_with_the_same_value(role: Path) -> None:
+    specified = {name: option.get("default") for name, option in options_of(role).items()}
+    assert read_yaml(role / "defaults" / "main.yml") == specified
+
+
+@pytest.mark.parametrize("role", ROLES, ids=by_name)
+def test_the_readme_shows_what_is_specified(role: Path) -> None:
+    specified = {
+        name: (option["type"], shown(option.get("default")), option["description"])
+        for name, option in options_of(role).items()
+    }
+    assert readme_rows(role) == specified
+
+
+@pytest.mark.parametrize("role", ROLES, ids=by_name)
+def test_every_procedure_is_an_entry_point_and_a_file(role: Path) -> None:
+    files = {path.stem for path in (role / "tasks").glob("*.yml")}
+    assert set(specs_of(role)) == files
+    assert files >= {"main", *VERBS}
+
+
+@pytest.mark.parametrize("role", ROLES, ids=by_name)
+def test_public_names_start_with_the_role_and_private_ones_with_two_underscores(role: Path) -> None:
+    assert all(name.startswith(f"{role.name}_") for name in read_yaml(role / "defaults" / "main.yml"))
+    assert all(name.startswith(f"__{role.name}_") for name in read_yaml(role / "vars" / "main.yml"))
+
+
+@pytest.mark.parametrize("role", ROLES, ids=by_name)
+def test_precheck_and_verify_change_nothing(role: Path) -> None:
+    for verb in ("precheck", "verify"):
+        for task in read_yaml(role / "tasks" / f"{verb}.yml"):
+            assert {"ansible.builtin.assert", "ansible.builtin.import_tasks"} & set(task), task["name"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_playbook_calls_each_procedure_of_every_role_of_a_host(verb: str) -> None:
+    (play,) = read_yaml(ROOT / "playbooks" / f"{verb}.yml")
+    (task,) = play["tasks"]
+    assert task["ansible.builtin.include_role"]["tasks_from"] == verb
+    assert "wavegate_roles | mandatory" in task["loop"]
+    assert ("reverse" in task["loop"]) == (verb == "rollback")
