@@ -212,8 +212,10 @@ def test_a_host_that_hangs_in_a_task_times_out_and_leaves_no_process_here(projec
         "become": False,
         "vars": local,
     }
+    # Over the connection that this opens, a frozen host hangs; a new connection would find it unreachable.
+    connect = {"name": "Open the connection", "ansible.builtin.command": "true", "changed_when": False}
     slow = {"name": "Hang here", "ansible.builtin.command": "sleep 600", "changed_when": False}
-    file = make_rollout(project, "hanging", [tell, slow], batch_timeout="15s")
+    file = make_rollout(project, "hanging", [connect, tell, slow], batch_timeout="30s")
     process = project.start("run", file)
     wait_for(begun.exists)
     project.call("lab", "break", "hang", "pilot-1")

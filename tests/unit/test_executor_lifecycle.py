@@ -52,7 +52,9 @@ def marker(world: World, batch: str = "pilot.1") -> str:
 
 def sleeping(world: World, stubborn: str = "") -> dict[str, Any]:
     """Return a task that hangs on `b` once it has said so in a file, and writes `late` if left alone."""
-    script = f"{stubborn} echo $$ > {world.root}/started; sleep 30; touch {world.root}/late"
+    # Renamed into place: whoever sees the file reads a whole number in it.
+    said = f"echo $$ > {world.root}/saying; mv {world.root}/saying {world.root}/started"
+    script = f"{stubborn} {said}; sleep 30; touch {world.root}/late"
     return shell(script, when="inventory_hostname == 'b'")
 
 
