@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from wavegate.adapters.journal import open_journal
 from wavegate.core import events as ev
 from wavegate.core.fleet import Fleet
+from wavegate.core.folding import fold
 from wavegate.core.outcomes import Outcome, Reading
 from wavegate.core.plan import Plan
 from wavegate.core.planning import make_plan
 from wavegate.core.quantity import parse_amount
 from wavegate.core.spec import (
+    BudgetSpec,
     GateProbe,
     GateSpec,
     OnBreach,
@@ -45,6 +47,7 @@ class World:
     fate: Callable[[str, tuple[str, ...]], Outcome] = lambda host, procedures: Outcome.DONE
     seconds_of: Callable[[str], float] = lambda host: 10.0
     reading: Callable[[str, str, float], Reading] = lambda probe, host, now: Reading.GOOD
+    completed_by: Callable[[str, Outcome], tuple[str, ...]] = lambda host, outcome: ()
     time: float = START
     most_in_flight: int = 0
     in_flight: dict[str, ev.BatchSubmitted] = field(default_factory=dict)
@@ -68,7 +71,8 @@ class World:
             outcome = self.fate(host, order.procedures)
             if outcome is Outcome.DONE and "rollback" in order.procedures:
                 outcome = Outcome.ROLLED_BACK
-            done = order.procedures if outcome in {Outcome.DONE, Outcome.ROLLED_BACK} else ()
+            well = outcome in {Outcome.DONE, Outcome.ROLLED_BACK}
+            done = order.procedures if well else self.completed_by(host, outcome)
             at = self.time + self.seconds_of(host)
             end = max(end, at)
             self._later(at, [ev.HostFinished(order.batch, host, outcome, completed=done)])
@@ -84,6 +88,9 @@ class World:
         ]
         heapq.heapify(self._future)
         self._later(self.time, [ev.BatchEnded(batch, "canceled", "stopped")])
+
+    def acknowledge(self, event: ev.Event) -> None:
+        """Nothing is kept here for anybody."""
 
     def collect(self, order: ev.BatchSubmitted) -> tuple[ev.HostFinished, ...]:
         self.in_flight.pop(order.batch, None)
@@ -154,6 +161,10 @@ class Bench:
             watcher=self,
         )
 
+    def engine_state(self) -> State:
+        """Return where the rollout stands, as its journal tells it."""
+        return fold(State(), self.journal.read("r1"))
+
     def run(self) -> State:
         return self.engine().start("test")
 
@@ -201,7 +212,7 @@ def make_fleet(**groups: int) -> Fleet:
 def wave(name: str, **changes: object) -> WaveSpec:
     """Return a wave that is called like its pattern."""
     if isinstance(changes.get("failure_budget"), (int, str)):
-        changes["failure_budget"] = parse_amount(changes["failure_budget"])  # type: ignore[arg-type]
+        changes["failure_budget"] = BudgetSpec(parse_amount(changes["failure_budget"]))  # type: ignore[arg-type]
     if "batch" in changes:
         changes["batch"] = tuple(parse_amount(size) for size in changes["batch"])  # type: ignore[attr-defined]
     values: dict[str, object] = {"name": name, "path": "waves[0]", "hosts": name}

@@ -41,6 +41,10 @@ class Executor(Protocol):
         """End the batch's processes, gently then hard; its BatchEnded follows when they were seen gone."""
         ...
 
+    def acknowledge(self, event: Event) -> None:
+        """Take note that the event is durable: what was kept only until then may be removed."""
+        ...
+
     def collect(self, order: BatchSubmitted) -> tuple[HostFinished, ...]:
         """Return what a batch of a dead process left on disk, after its processes were seen gone.
 
@@ -83,6 +87,14 @@ class RolloutRow:
     heartbeat_at: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What another process asks of the one that walks a rollout; `number` grows with each."""
+
+    number: int
+    event: Event
+
+
 class Journal(Protocol):
     """The append-only record. Every write is durable before it returns, and compare-and-swap."""
 
@@ -116,6 +128,18 @@ class Journal(Protocol):
 
     def release(self, rollout_id: str) -> None:
         """Give the lease back."""
+        ...
+
+    def request(self, rollout_id: str, event: Event, at: float) -> None:
+        """Ask the process that walks the rollout to make this an event of it; needs no lease."""
+        ...
+
+    def requests(self, rollout_id: str) -> Sequence[Request]:
+        """Return what was asked and not yet taken, in order."""
+        ...
+
+    def forget_requests(self, rollout_id: str, up_to: int) -> None:
+        """Forget the requests up to this number: they are events now."""
         ...
 
     def append(

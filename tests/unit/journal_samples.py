@@ -11,7 +11,7 @@ from wavegate.adapters.journal import Owner, SqlJournal, this_process
 from wavegate.core import events as ev
 from wavegate.core.outcomes import Outcome, Reading, Status, Verdict
 from wavegate.core.plan import Plan, PlannedBatch, PlannedWave
-from wavegate.core.spec import GateProbe, GateSpec, OnBreach, ProbeSpec, Procedure, Sampling, Scope
+from wavegate.core.spec import Budget, GateProbe, GateSpec, OnBreach, ProbeSpec, Procedure, Sampling, Scope
 
 ANN_ELSEWHERE = Owner("ann", "far", 4711, "another-kernel/pid:[1] 99")
 
@@ -19,7 +19,9 @@ ANN_ELSEWHERE = Owner("ann", "far", 4711, "another-kernel/pid:[1] 99")
 def make_plan(name: str = "patch-intranet") -> Plan:
     """Return a plan that uses every part a plan can have."""
     batches = (PlannedBatch(("web1", "bücher"), 0), PlannedBatch(("-x y",), 1))
-    wave = PlannedWave("pilot", batches, 2, 0, "", "healthy", "rack", {"web1": "r1"})
+    wave = PlannedWave(
+        "pilot", batches, 2, Budget(1, {"unreachable": 1}), "", "healthy", "rack", {"web1": "r1"}
+    )
     probe = ProbeSpec(name="answers", kind="http", scope=Scope.HOST, settings={"url": "x"}, timeout=2.0)
     used = GateProbe(probe="answers", sampling=Sampling())
     return Plan(
@@ -33,7 +35,6 @@ def make_plan(name: str = "patch-intranet") -> Plan:
         inventory=("hosts.yml",),
         variables=("version",),
         on_breach=OnBreach.ROLLBACK_WAVE,
-        tolerated=None,
         batch_timeout=60.0,
         digests={"rollout file": "0" * 64},
         notes=("a note",),
@@ -58,8 +59,11 @@ ONE_OF_EACH: tuple[ev.Event, ...] = (
     ev.StopRequested("ann", now=True),
     ev.RolloutPaused(Status.INTERRUPTED, "stopped by ann"),
     ev.RolloutResumed("bob"),
-    ev.RollbackStarted("pilot", ("web1",), "the gate failed"),
+    ev.HostsRetried("pilot", ("web1",), (0,), "bob"),
+    ev.HostSkipped("pilot", "web1", "bob", "it is replaced"),
+    ev.RollbackStarted("pilot", ("web1",), "the gate failed", "bob"),
     ev.WaveCompleted("pilot"),
+    ev.AbortRequested("bob", "withdrawn"),
     ev.RolloutEnded(Status.ROLLED_BACK, "put back"),
 )
 

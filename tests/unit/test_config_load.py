@@ -10,7 +10,16 @@ import pytest
 from tests.unit.rollout_files import SMALLEST, find_problems, load_text
 from wavegate.config.load import load_rollout, locate
 from wavegate.core.quantity import Amount
-from wavegate.core.spec import Become, OnBreach, Order, Procedure, Sampling, Scope
+from wavegate.core.spec import (
+    Become,
+    BudgetSpec,
+    OnBreach,
+    Order,
+    Procedure,
+    RollbackSpec,
+    Sampling,
+    Scope,
+)
 from wavegate.errors import InputError, Problem
 
 PROJECT = Path(__file__).parents[2]
@@ -31,7 +40,7 @@ def test_the_designs_example_loads_unchanged():
         ("site", "", "site_*", "waves[2]"),
     ]
     assert spec.waves[1].batch == (Amount(1), Amount(50, percent=True))
-    assert spec.waves[1].failure_budget == Amount(10, percent=True)
+    assert spec.waves[1].failure_budget == BudgetSpec(Amount(10, percent=True))
     assert spec.gates["healthy"].soak == 20.0
     assert spec.probes["host-is-well"].settings["disk_free"] == {"/": {"percent": 10}}
     assert spec.variables == {"intranet_version": "1.1"}
@@ -60,8 +69,20 @@ def test_the_smallest_file_gets_every_default(tmp_path):
 TOP_LEVEL = [
     ("in_flight: 3", "in_flight", 3),
     ("batch_timeout: 1.5h", "batch_timeout", 5400.0),
-    ("failure_budget: 0", "failure_budget", Amount(0)),
-    ("failure_budget: 5%", "failure_budget", Amount(5, percent=True)),
+    ("failure_budget: 0", "failure_budget", BudgetSpec(Amount(0))),
+    ("failure_budget: 5%", "failure_budget", BudgetSpec(Amount(5, percent=True))),
+    (
+        "failure_budget: {total: 10%, unreachable: 2, minimum_sample: 5}",
+        "failure_budget",
+        BudgetSpec(Amount(10, percent=True), {"unreachable": Amount(2)}, 5),
+    ),
+    ("failure_budget: {failed: 1}", "failure_budget", BudgetSpec(None, {"failed": Amount(1)})),
+    ("rollback: back.yml", "rollback", RollbackSpec()),
+    (
+        "rollback: {playbook: back.yml, failure_budget: 1, require: backup}\nbackup: save.yml",
+        "rollback",
+        RollbackSpec(tolerated=1),
+    ),
     ("inventory: [a, b]", "inventory", ("a", "b")),
     ("leave_out: 'retired:&web'", "leave_out", "retired:&web"),
     ("become: true", "become", Become(enabled=True)),
@@ -98,7 +119,7 @@ WAVES = [
     ("batch: 25%", "batch", (Amount(25, percent=True),)),
     ('batch: [1, "5", 50%]', "batch", (Amount(1), Amount(5), Amount(50, percent=True))),
     ("order: shuffle", "order", Order.SHUFFLE),
-    ("failure_budget: 0%", "failure_budget", Amount(0, percent=True)),
+    ("failure_budget: 0%", "failure_budget", BudgetSpec(Amount(0, percent=True))),
     ("may_be_empty: true", "may_be_empty", True),
     ("apart: cluster, at_most: 2", "at_most", 2),
     ("in_flight: 7", "in_flight", 7),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _EXIT = {
     Status.COMPLETED: ExitCode.DONE,
+    Status.WAITING: ExitCode.WAITING,
     Status.HELD: ExitCode.NEEDS_PERSON,
     Status.HALTED: ExitCode.HALTED,
     Status.ROLLED_BACK: ExitCode.ROLLED_BACK,

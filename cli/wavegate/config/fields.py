@@ -30,6 +30,7 @@ from wavegate.config.values import (
     parse_number,
     parse_percent,
     parse_port,
+    parse_require,
     parse_seconds,
     parse_some_seconds,
     parse_statuses,
@@ -51,9 +52,9 @@ def _words(options: type[StrEnum], title: str) -> WithJsonSchema:
     return WithJsonSchema({"title": title, "enum": [option.value for option in options]})
 
 
-_TEXT: dict[str, Any] = {"type": "string", "pattern": r"\S"}
+TEXT: dict[str, Any] = {"type": "string", "pattern": r"\S"}
 _DURATION: dict[str, Any] = {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|m|h|d)\s*$"}
-_BUDGET: list[dict[str, Any]] = [
+AMOUNTS: list[dict[str, Any]] = [
     {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER},
     {"type": "string", "pattern": r"^\s*(\d{1,6}|(100|\d{1,2})\s*%)\s*$"},
 ]
@@ -61,7 +62,7 @@ _BATCH: list[dict[str, Any]] = [
     {"type": "integer", "minimum": 1, "maximum": LARGEST_NUMBER},
     {"type": "string", "pattern": r"^\s*(0*[1-9]\d{0,5}|(100|[1-9]\d?)\s*%)\s*$"},
 ]
-_ONE_OR_MORE_TEXTS: dict[str, Any] = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}]}
+_ONE_OR_MORE_TEXTS: dict[str, Any] = {"anyOf": [TEXT, {"type": "array", "items": TEXT, "minItems": 1}]}
 _ARGUMENT: dict[str, Any] = {"type": ["string", "integer"]}
 _LEVEL: dict[str, Any] = {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(%|[kMGTK]?B|[KMGT]iB)\s*$"}
 _STATUS: dict[str, Any] = {"type": "integer", "minimum": 100, "maximum": 599}
@@ -72,8 +73,8 @@ def _whole(least: int, most: int = LARGEST_NUMBER) -> WithJsonSchema:
 
 
 Refused = BeforeValidator(refuse_nothing)
-Text = Annotated[str, PlainValidator(parse_text), WithJsonSchema({"title": "text", **_TEXT})]
-OptionalText = Annotated[str | None, PlainValidator(parse_text), WithJsonSchema({"title": "text", **_TEXT})]
+Text = Annotated[str, PlainValidator(parse_text), WithJsonSchema({"title": "text", **TEXT})]
+OptionalText = Annotated[str | None, PlainValidator(parse_text), WithJsonSchema({"title": "text", **TEXT})]
 Name = Annotated[
     str,
     PlainValidator(parse_name),
@@ -109,10 +110,10 @@ SomeTime = Annotated[
     PlainValidator(parse_some_seconds),
     WithJsonSchema({"title": "duration above zero", **_DURATION}),
 ]
-Budget = Annotated[
+Amounts = Annotated[
     Amount | None,
     PlainValidator(parse_budget),
-    WithJsonSchema({"title": "whole number or percentage", "anyOf": _BUDGET}),
+    WithJsonSchema({"title": "whole number or percentage", "anyOf": AMOUNTS}),
 ]
 Batch = Annotated[
     tuple[Amount, ...],
@@ -132,7 +133,7 @@ Texts = Annotated[
 ListOfTexts = Annotated[
     tuple[str, ...],
     PlainValidator(parse_list_of_texts),
-    WithJsonSchema({"title": "list of texts", "type": "array", "items": _TEXT, "minItems": 1}),
+    WithJsonSchema({"title": "list of texts", "type": "array", "items": TEXT, "minItems": 1}),
 ]
 Arguments = Annotated[
     tuple[str, ...],
@@ -216,4 +217,7 @@ DiskLevels = Annotated[
 ]
 OrderWord = Annotated[Order, PlainValidator(choice(Order)), _words(Order, "word")]
 OnBreachWord = Annotated[OnBreach, PlainValidator(choice(OnBreach)), _words(OnBreach, "word")]
+RequireWord = Annotated[
+    str, PlainValidator(parse_require), WithJsonSchema({"title": "word", "enum": ["backup"]})
+]
 ScopeWord = Annotated[Scope, PlainValidator(choice(Scope)), _words(Scope, "word")]

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from wavegate.config.fields import AMOUNTS, TEXT
 from wavegate.config.schema import RolloutFile
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -25,8 +26,16 @@ def build_json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a rollout file, for editors."""
     schema = _tidy(RolloutFile.model_json_schema(schema_generator=_Generator))
     keys = schema["properties"]
-    for key, other in (("become", {"type": "boolean"}), ("vault", {"type": "string", "pattern": r"\S"})):
-        keys[key] = {"anyOf": [other, {"$ref": keys[key].pop("$ref")}], **keys[key]}
+    amount = [{"title": "whole number or percentage", "anyOf": AMOUNTS}]
+    others: list[tuple[dict[str, Any], str, list[dict[str, Any]]]] = [
+        (keys, "become", [{"type": "boolean"}]),
+        (keys, "vault", [TEXT]),
+        (keys, "rollback", [TEXT, {"type": "array", "items": TEXT, "minItems": 1}]),
+        (keys, "failure_budget", amount),
+        (schema["$defs"]["Wave"]["properties"], "failure_budget", amount),
+    ]
+    for place, key, short in others:
+        place[key] = {"anyOf": [*short, {"$ref": place[key].pop("$ref")}], **place[key]}
     return {"$schema": _DIALECT, **schema, "title": "wavegate rollout file"}
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from wavegate.config.schema import BecomeSettings, Gate, RolloutFile, Wave
+from wavegate.config.schema import BecomeSettings, BudgetSettings, Gate, RollbackSettings, RolloutFile, Wave
 from wavegate.config.schema_probes import Probe
 from wavegate.core.quantity import Amount
 from wavegate.core.spec import (
+    BUDGET_CLASSES,
     Become,
+    BudgetSpec,
     GateProbe,
     GateSpec,
     OnBreach,
     ProbeSpec,
     Procedure,
+    RollbackSpec,
     RolloutSpec,
     Sampling,
     WaveSpec,
@@ -44,7 +47,8 @@ def normalize(file: RolloutFile) -> RolloutSpec:
         become=_read_become(file.become),
         in_flight=file.in_flight,
         batch_timeout=file.batch_timeout or 0.0,
-        failure_budget=file.failure_budget,
+        failure_budget=_normalize_budget(file.failure_budget),
+        rollback=_normalize_rollback(file.rollback),
         on_breach=OnBreach(file.on_breach),
         probes={name: _normalize_probe(name, probe) for name, probe in file.probes.items()},
         gates={name: _normalize_gate(name, gate, file.probes) for name, gate in file.gates.items()},
@@ -54,12 +58,27 @@ def normalize(file: RolloutFile) -> RolloutSpec:
 
 def _collect_playbooks(file: RolloutFile) -> dict[Procedure, tuple[str, ...]]:
     written = {
+        Procedure.PRECHECK: file.precheck,
         Procedure.BACKUP: file.backup,
         Procedure.APPLY: file.playbook,
         Procedure.VERIFY: file.verify,
-        Procedure.ROLLBACK: file.rollback,
+        Procedure.ROLLBACK: file.rollback.playbook if file.rollback else (),
     }
     return {procedure: paths for procedure, paths in written.items() if paths}
+
+
+def _normalize_budget(budget: BudgetSettings | None) -> BudgetSpec | None:
+    if budget is None:
+        return None
+    by_class = {name: getattr(budget, name) for name in BUDGET_CLASSES}
+    written = {name: amount for name, amount in by_class.items() if amount is not None}
+    return BudgetSpec(budget.total, written, budget.minimum_sample or 0)
+
+
+def _normalize_rollback(rollback: RollbackSettings | None) -> RollbackSpec:
+    if rollback is None:
+        return RollbackSpec()
+    return RollbackSpec(tolerated=rollback.failure_budget or 0, gate=rollback.gate)
 
 
 def _read_become(become: BecomeSettings | bool | None) -> Become | None:  # noqa: FBT001 - a written value
@@ -94,7 +113,8 @@ def _resolve_sampling(gate: Gate, probe: Probe) -> Sampling:
 
 
 def _normalize_wave(index: int, wave: Wave) -> WaveSpec:
-    names = set(Wave.model_fields) - {"batch"}
+    names = set(Wave.model_fields) - {"batch", "failure_budget"}
     values = {name: getattr(wave, name) for name in names}
     batch: tuple[Amount, ...] = wave.batch
-    return WaveSpec(path=f"waves[{index}]", batch=batch, **values)
+    budget = _normalize_budget(wave.failure_budget)
+    return WaveSpec(path=f"waves[{index}]", batch=batch, failure_budget=budget, **values)

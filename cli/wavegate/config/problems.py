@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from wavegate.config.document import Position, join_path
-from wavegate.config.schema import Gate, RolloutFile, Wave
+from wavegate.config.schema import BudgetSettings, Gate, RollbackSettings, RolloutFile, Wave
 from wavegate.config.schema_probes import Host, Http, Probe
 from wavegate.config.values import show, suggest
 from wavegate.errors import Problem
@@ -21,6 +21,8 @@ _OWNERS: tuple[tuple[type[BaseModel], str], ...] = (
     (Probe, "a probe"),
     (Http, "http"),
     (Host, "host"),
+    (BudgetSettings, "failure_budget"),
+    (RollbackSettings, "rollback"),
 )
 _FOREIGN_WORDS = {
     "serial": "batch",

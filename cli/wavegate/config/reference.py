@@ -13,6 +13,8 @@ from typing import Any
 _SECTIONS = (
     ("Vault", "vault"),
     ("BecomeSettings", "become"),
+    ("RollbackSettings", "rollback"),
+    ("BudgetSettings", "failure_budget"),
     ("Probe", "probes.NAME"),
     ("Http", "probes.NAME.http"),
     ("Tcp", "probes.NAME.tcp"),

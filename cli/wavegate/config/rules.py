@@ -12,6 +12,7 @@ from wavegate.config.document import join_path
 from wavegate.config.problems import list_keys
 from wavegate.config.schema_probes import CONDITIONS, KINDS, Probe
 from wavegate.config.values import show, suggest
+from wavegate.core.spec import BUDGET_CLASSES, ROLLING_BACK
 from wavegate.errors import Problem
 
 
@@ -23,10 +24,30 @@ def check_rules(data: Mapping[str, Any], literals: Mapping[str, str]) -> list[Pr
         *_check_gates(data),
         *_check_waves(data),
     ]
-    if data.get("on_breach") == "rollback_wave" and "rollback" not in data:
+    policy = data.get("on_breach")
+    if policy in list(ROLLING_BACK) and "rollback" not in data:
         hint = "add rollback: with the playbook that puts a host back"
-        problems.append(Problem("rollback_wave needs a rollback procedure", path="on_breach", hint=hint))
-    return problems
+        problems.append(Problem(f"{policy} needs a rollback procedure", path="on_breach", hint=hint))
+    return [*problems, *_check_rollback(data), *_check_budget(data.get("failure_budget"), "failure_budget")]
+
+
+def _check_rollback(data: Mapping[str, Any]) -> Iterator[Problem]:
+    rollback = data.get("rollback")
+    if not isinstance(rollback, dict):
+        return
+    if rollback.get("require") == "backup" and "backup" not in data:
+        hint = "add backup: with the playbook that saves what a rollback needs"
+        yield Problem("no backup is made that could be required", path="rollback.require", hint=hint)
+    gate, gates = rollback.get("gate"), data.get("gates", {})
+    if isinstance(gate, str) and gate.strip() and isinstance(gates, dict) and gate not in gates:
+        yield _name_unknown("gates", gate, gates, "rollback.gate")
+
+
+def _check_budget(budget: Any, path: str) -> Iterator[Problem]:
+    if isinstance(budget, dict) and budget.keys() <= {"minimum_sample"}:
+        yield Problem(
+            "a failure budget needs a number", path=path, hint=f"total, or one of {', '.join(BUDGET_CLASSES)}"
+        )
 
 
 def _named(data: Mapping[str, Any], key: str) -> dict[str, dict[str, Any]]:
@@ -150,6 +171,7 @@ def _check_wave(data: Mapping[str, Any], wave: Mapping[str, Any], path: str) -> 
         yield Problem("a wave needs hosts (a pattern) or each (a glob of groups)", path=path)
     if "at_most" in wave and "apart" not in wave:
         yield Problem("at_most says nothing without apart", path=f"{path}.at_most", hint="add apart: KEY")
+    yield from _check_budget(wave.get("failure_budget"), f"{path}.failure_budget")
     gates = data.get("gates", {})
     for side in ("before", "after"):
         gate = wave.get(side)

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator
 
 from wavegate.config.fields import (
+    Amounts,
     Batch,
-    Budget,
     Count,
     Duration,
     Label,
@@ -20,6 +20,7 @@ from wavegate.config.fields import (
     OnBreachWord,
     OrderWord,
     Refused,
+    RequireWord,
     SomeTime,
     Switch,
     Text,
@@ -29,7 +30,8 @@ from wavegate.config.fields import (
     Whole,
 )
 from wavegate.config.schema_probes import Model, Probe, key, optional, switch
-from wavegate.config.values import expect
+from wavegate.config.values import expect, parse_budget, parse_texts
+from wavegate.core.spec import ROLLING_BACK
 
 
 class Gate(Model):
@@ -56,6 +58,57 @@ class Gate(Model):
     soak: Duration = key(
         "How long the probes go on after the wave's last host was done.", "20s", "1d", default="0s"
     )
+
+
+class BudgetSettings(Model):
+    """A failure budget in its parts; breached is what is exceeded, the total or a class. All are floored.
+
+    Hosts that did not get through the precheck are no breach: they hold the rollout, they do not halt it.
+    """
+
+    total: Amounts = optional("How many hosts may be bad in any way; without it, the classes' sum.", 2, "10%")
+    failed: Amounts = optional("How many may fail a task.", 1)
+    unreachable: Amounts = optional("How many may be unreachable.", 2, "5%")
+    timed_out: Amounts = optional("How many may take longer than `batch_timeout`.", 1)
+    aborted: Amounts = optional("How many may be cut off before their end.", 1)
+    found_bad: Amounts = optional("How many a probe may find bad.", 1)
+    minimum_sample: Count = optional(
+        "From how many hosts with an outcome on the budget is judged; or when all have one.", 10
+    )
+
+
+def _read_budget(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value
+    parse_budget(value)  # so that a mistake is told at the key that is written
+    return {"total": value}
+
+
+Budget = Annotated[BudgetSettings | None, Refused, BeforeValidator(_read_budget)]
+
+
+class RollbackSettings(Model):
+    """How hosts are put back. A plain playbook (or a list) is short for `playbook`."""
+
+    playbook: Texts = key(
+        "What puts a host back: a playbook, or several in order.",
+        "playbooks/rollback.yml",
+        ["a.yml", "b.yml"],
+    )
+    failure_budget: Whole = key("How many hosts may fail at it before it stops.", 1, default=0)
+    gate: Text = optional("The gate over the hosts that were put back.", "as-before", default="")
+    require: RequireWord = optional(
+        "What a host needs before it is changed, so that it can be put back; `backup` needs `backup:`.",
+        "backup",
+        default="",
+    )
+
+
+def _read_rollback(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value
+    parse_texts(value)
+    return {"playbook": value}
 
 
 class Wave(Model):
@@ -138,7 +191,10 @@ class RolloutFile(Model):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "if": {"properties": {"on_breach": {"const": "rollback_wave"}}, "required": ["on_breach"]},
+            "if": {
+                "properties": {"on_breach": {"enum": [policy.value for policy in ROLLING_BACK]}},
+                "required": ["on_breach"],
+            },
             "then": {"required": ["rollback"]},
         }
     )
@@ -177,16 +233,25 @@ class RolloutFile(Model):
     become: Annotated[BecomeSettings | None, WrapValidator(_read_become)] = optional(
         "Privilege escalation; without it, what ansible.cfg and the playbooks say.", {"user": "root"}
     )
+    precheck: Texts = optional(
+        "What looks at a host before anything is changed there; a host that does not get through was sick "
+        "before, which holds the rollout instead of halting it.",
+        "playbooks/precheck.yml",
+        default=(),
+    )
     backup: Texts = optional("What is done to a host before `playbook`.", "playbooks/backup.yml", default=())
     verify: Texts = optional("What is done to a host after `playbook`.", "playbooks/verify.yml", default=())
-    rollback: Texts = optional("What puts a host back.", "playbooks/rollback.yml", default=())
+    rollback: Annotated[RollbackSettings | None, Refused, BeforeValidator(_read_rollback)] = optional(
+        "What puts a host back; a playbook is short for `playbook`.", "playbooks/rollback.yml"
+    )
     in_flight: Count = optional("How many hosts may be in flight at once; a wave may say less or more.", 4)
     batch_timeout: SomeTime = key("How long one batch may take.", "20m", default="1h")
     failure_budget: Budget = optional(
         "How many hosts of the whole rollout may be bad before it halts.", 3, "5%"
     )
     on_breach: OnBreachWord = key(
-        "What follows an overspent budget or a gate's fail; `rollback_wave` needs `rollback`.",
+        "What follows an overspent budget or a gate's fail: nothing more, or a rollback of the batches with "
+        "bad hosts, of the wave, or of all waves (which need `rollback`).",
         "rollback_wave",
         default="halt",
     )

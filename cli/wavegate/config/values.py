@@ -276,6 +276,13 @@ def parse_level(value: Any) -> dict[str, int]:
         raise expect("a percentage from 0% to 100%, or a size such as 500MB, 2GB or 2GiB", value) from None
 
 
+def parse_require(value: Any) -> str:
+    """Return the one thing that can be required before a host is changed."""
+    if value != "backup":
+        raise expect("backup", value)
+    return "backup"
+
+
 def parse_percent(value: Any) -> int:
     """Return 10 for `10%`."""
     try:

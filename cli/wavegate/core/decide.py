@@ -8,14 +8,14 @@ answer is empty; then only an outcome from the world or the time of `wakes_at` c
 from __future__ import annotations
 
 from wavegate.core import events as ev
-from wavegate.core.budget import count_bad, find_breach
-from wavegate.core.dispatch import is_uncertain, next_batch, next_rollback
+from wavegate.core.budget import class_of, count_bad, find_breach, find_overspent, is_fleet_ill, tell_final
+from wavegate.core.dispatch import next_batch
 from wavegate.core.gate import find_bad_hosts, judge_gate
-from wavegate.core.outcomes import BAD_OUTCOMES, Outcome, Status, Verdict
+from wavegate.core.outcomes import WALKING, Status, Verdict
 from wavegate.core.plan import Plan, PlannedWave
+from wavegate.core.rollback import continue_rollback, start_rollback
 from wavegate.core.sampling import sweeps_due
 from wavegate.core.sampling import wakes_at as gate_wakes_at
-from wavegate.core.spec import OnBreach, Procedure
 from wavegate.core.state import GateState, State
 
 Events = tuple[ev.Event, ...]
@@ -23,55 +23,79 @@ Events = tuple[ev.Event, ...]
 
 def decide(plan: Plan, state: State, now: float) -> Events:
     """Return the events to write next; empty when there is nothing to do at `now`."""
-    if state.status not in {Status.RUNNING, Status.ROLLING_BACK}:
+    if state.status not in WALKING:
         return ()
-    if state.stop:
-        return () if state.in_flight else (_interrupt(state.stop),)
+    if state.abort or state.stop:
+        return () if state.in_flight else (_stop(state),)
     if state.rollback:
-        return _continue_rollback(plan, state)
+        return continue_rollback(plan, state, now)
     wave = current_wave(plan, state)
     if wave is None:
         return (ev.RolloutEnded(Status.COMPLETED, _tell_completed(plan, state)),)
-    if state.breach or state.failed_gate:
-        return () if state.in_flight else _apply_policy(plan, state, wave)
-    breach = find_breach(plan, state, wave)
-    return (breach,) if breach else _walk(plan, state, wave, now)
+    return _go_forward(plan, state, wave, now)
+
+
+def _go_forward(plan: Plan, state: State, wave: PlannedWave, now: float) -> Events:
+    """Walk the wave, unless too many hosts are bad or ill: then nothing new starts, and what flies ends."""
+    stopped = state.breach or state.failed_gate
+    breach = None if stopped else find_breach(plan, state, wave)
+    if breach:
+        return (breach,)
+    if not stopped and not is_fleet_ill(plan, state, wave):
+        return _walk(plan, state, wave, now)
+    if state.in_flight:
+        return ()
+    return _apply_policy(plan, state, wave) if stopped else (_hold_for_the_ill(state, wave),)
 
 
 def wakes_at(plan: Plan, state: State, now: float) -> float | None:
     """Return when time alone may change the decision; None when only an outcome can."""
-    if state.status is not Status.RUNNING or state.stop or state.breach or state.failed_gate:
-        return None
-    wave = current_wave(plan, state)
-    gate = _open_gate(state, wave) if wave else None
+    gate = open_gate(plan, state)
     return gate_wakes_at(plan, gate, now) if gate else None
+
+
+def is_waiting(plan: Plan, state: State) -> bool:
+    """Whether only time can bring the rollout on: nothing is in flight, and a gate is open."""
+    gate = open_gate(plan, state)
+    return (
+        gate is not None
+        and not state.in_flight
+        and not any(series.in_flight for series in gate.series.values())
+    )
+
+
+def open_gate(plan: Plan, state: State) -> GateState | None:
+    """Return the gate that is looking now; None when nothing waits for one."""
+    if state.status not in WALKING or state.stop or state.abort:
+        return None
+    gates: tuple[GateState | None, ...]
+    if state.rollback:
+        gates = (state.wave(state.rollback.wave).rollback,)
+    elif state.breach or state.failed_gate or (wave := current_wave(plan, state)) is None:
+        return None
+    else:
+        gates = (state.wave(wave.name).before, state.wave(wave.name).after)
+    return next((gate for gate in gates if gate and gate.verdict is None), None)
 
 
 def current_wave(plan: Plan, state: State) -> PlannedWave | None:
     """Return the first wave that is not completed; None when all are."""
-    return plan.waves[state.waves_completed] if state.waves_completed < len(plan.waves) else None
-
-
-def _open_gate(state: State, wave: PlannedWave) -> GateState | None:
-    for gate in (state.wave(wave.name).before, state.wave(wave.name).after):
-        if gate and gate.verdict is None:
-            return gate
-    return None
+    return next((wave for wave in plan.waves if wave.name not in state.completed), None)
 
 
 def _walk(plan: Plan, state: State, wave: PlannedWave, now: float) -> Events:
     """Go through the wave: before-gate, batches, after-gate."""
     here = state.wave(wave.name)
     if here.started_at is None:
-        if wave.before and not _passed(here.before):
-            return _pass_gate(plan, state, wave, "before", now)
-        return (ev.WaveStarted(wave.name),)
+        is_open = not wave.before or _passed(here.before)
+        return (ev.WaveStarted(wave.name),) if is_open else _pass_gate(plan, state, wave, "before", now)
     batch = None if here.not_started else next_batch(plan, state, wave)
     if batch or state.in_flight:
         return (batch,) if batch else ()
-    if here.not_started or not here.done:
+    all_skipped = len(here.skipped) == len(wave.hosts)
+    if not all_skipped and (here.not_started or not here.done):
         return (ev.RolloutPaused(Status.HELD, _tell_idle(state, wave)),)
-    if wave.after and not _passed(here.after):
+    if wave.after and not all_skipped and not _passed(here.after):
         return _pass_gate(plan, state, wave, "after", now)
     return (ev.WaveCompleted(wave.name),)
 
@@ -112,70 +136,43 @@ def _open(state: State, wave: PlannedWave, side: str) -> ev.GateOpened:
 def _report_bad_hosts(state: State, wave: PlannedWave, gate: str, bad: dict[str, tuple[str, str]]) -> Events:
     """Write which hosts are bad, and fail the gate when that is more than the wave tolerates."""
     found = tuple(ev.HostFoundBad(wave.name, host, probe, why) for host, (probe, why) in bad.items())
-    total = len(state.wave(wave.name).bad | bad.keys())
-    if total <= wave.tolerated:
+    here = state.wave(wave.name)
+    known = [class_of(state.host(host)) for host in here.bad - here.sick - bad.keys()]
+    over = find_overspent(wave.budget, [*known, *("found_bad" for _ in bad)])
+    if over is None:
         return found
     host, (probe, why) = next(iter(bad.items()))
-    reason = f"bad hosts {total} > tolerated {wave.tolerated}: {probe} on {host}: {why}"
+    kind = over.kind.replace("_", " ")
+    reason = f"{kind} hosts {over.count} > tolerated {over.tolerated}: {probe} on {host}: {why}"
     return (*found, ev.GateDecided(wave.name, "after", gate, Verdict.FAIL, reason))
 
 
 def _apply_policy(plan: Plan, state: State, wave: PlannedWave) -> Events:
-    """Halt, or put back the hosts of the wave that the rollout may have changed."""
+    """Halt, or put back what the policy names of what the rollout may have changed."""
     after = state.wave(wave.name).after
-    reason = (
-        state.breach.reason if state.breach else f"gate {after.gate} failed: {after.reason}" if after else ""
+    gate = f"gate {after.gate} failed: {after.reason}" if after else ""
+    reason = tell_final(plan, state, state.breach) if state.breach else gate
+    return start_rollback(plan, state, wave, reason) or (ev.RolloutPaused(Status.HALTED, reason),)
+
+
+def _hold_for_the_ill(state: State, wave: PlannedWave) -> ev.RolloutPaused:
+    here = state.wave(wave.name)
+    sick = [host for host in wave.hosts if host in here.sick]
+    first = state.host(sick[0])
+    more = f" and {len(sick) - 1} more" if len(sick) > 1 else ""
+    return ev.RolloutPaused(
+        Status.HELD,
+        f"the fleet is ill: {sick[0]}{more} did not get through the precheck, nothing was changed there "
+        f"({first.outcome}: {first.reason}); on resume they get their turn again",
     )
-    if plan.on_breach is OnBreach.HALT:
-        return (ev.RolloutEnded(Status.HALTED, reason),)
-    hosts = tuple(host for host in wave.hosts if needs_rollback(plan, state, host))
-    if not hosts:
-        return (ev.RolloutEnded(Status.HALTED, f"{reason}; nothing was changed in wave {wave.name}"),)
-    return (ev.RollbackStarted(wave.name, hosts, reason),)
 
 
-def needs_rollback(plan: Plan, state: State, name: str) -> bool:
-    """Whether the rollout may have changed the host; a backup that comes first must have been completed."""
-    host = state.host(name)
-    if not host.touched or host.outcome in {Outcome.SKIPPED, Outcome.NOT_STARTED}:
-        return False
-    if plan.playbooks.get(Procedure.BACKUP) and host.outcome in BAD_OUTCOMES and not is_uncertain(host):
-        return Procedure.BACKUP.value in host.completed
-    return True
-
-
-def _continue_rollback(plan: Plan, state: State) -> Events:
-    """Put the next batch back; a rollback that fails stops everything and says where each host stands."""
-    rollback = state.rollback
-    if rollback is None:
-        return ()
-    wave = next(wave for wave in plan.waves if wave.name == rollback.wave)
-    batch = None if rollback.failed else next_rollback(state, wave)
-    if batch:
-        return (batch,)
-    if state.in_flight:
-        return ()
-    failed = [host for host in rollback.hosts if host in rollback.failed]
-    stuck = failed or [host for host in rollback.hosts if is_uncertain(state.host(host))]
-    if stuck:
-        return (ev.RolloutEnded(Status.ROLLBACK_FAILED, _tell_stuck(state, rollback.hosts, stuck)),)
-    return (ev.RolloutEnded(Status.ROLLED_BACK, rollback.reason),)
-
-
-def _tell_stuck(state: State, hosts: tuple[str, ...], stuck: list[str]) -> str:
-    back = [host for host in hosts if state.host(host).outcome is Outcome.ROLLED_BACK]
-    told = {*stuck, *back}
-    waiting = [host for host in hosts if host not in told]
-    why = "; ".join(f"{host}: {state.host(host).outcome} ({state.host(host).reason})" for host in stuck)
-    sentence = f"not put back: {why}"
-    if waiting:
-        sentence += f"; rollback not tried: {', '.join(waiting)}"
-    return sentence + (f"; put back: {', '.join(back)}" if back else "")
-
-
-def _interrupt(stop: ev.StopRequested) -> ev.RolloutPaused:
-    how = "what was in flight was stopped" if stop.now else "what was in flight has ended"
-    return ev.RolloutPaused(Status.INTERRUPTED, f"stopped by {stop.by}; {how}")
+def _stop(state: State) -> ev.Event:
+    if state.abort:
+        return ev.RolloutEnded(Status.ABORTED, f"aborted by {state.abort.by}: {state.abort.reason}")
+    by, now = (state.stop.by, state.stop.now) if state.stop else ("", False)
+    how = "what was in flight was stopped" if now else "what was in flight has ended"
+    return ev.RolloutPaused(Status.INTERRUPTED, f"stopped by {by}; {how}")
 
 
 def _tell_held(side: str, wave: PlannedWave, gate: str, reason: str) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from itertools import chain, count
 
 from wavegate.core import events as ev
-from wavegate.core.outcomes import Outcome
 from wavegate.core.plan import Plan, PlannedWave
 from wavegate.core.spec import Procedure
 from wavegate.core.state import HostState, State
@@ -28,22 +27,36 @@ def next_batch(plan: Plan, state: State, wave: PlannedWave) -> ev.BatchSubmitted
         batch = wave.batches[index]
         steps.append(batch.step)
         hosts = tuple(host for host in batch.hosts if state.host(host).outcome is None)
+        if not hosts:  # a person skipped them all
+            continue
         if batch.step > min(steps) or not _has_room(state, wave, len(hosts)):
             return None
         if _may_join(wave, flying, hosts):
             procedures = tuple(procedure.value for procedure in plan.procedures)
             name = _name_batch(state, f"{wave.name}.{index + 1}")
-            return ev.BatchSubmitted(name, wave.name, index, hosts, procedures)
+            return ev.BatchSubmitted(name, wave.name, index, hosts, settled_first(state, hosts, procedures))
     return None
 
 
-def next_rollback(state: State, wave: PlannedWave) -> ev.BatchSubmitted | None:
-    """Return the next batch of the wave to put back, last batch first, or None."""
+def next_rollback(plan: Plan, state: State) -> ev.BatchSubmitted | None:
+    """Return the next batch to put back, last wave and last batch first, or None.
+
+    A wave is put back when no later one is waiting or in flight any more.
+    """
+    waiting = state.rollback.waiting if state.rollback else {}
+    flying = {batch.wave for batch in state.in_flight.values()}
+    last = next(
+        (wave for wave in reversed(plan.waves) if waiting.get(wave.name) or wave.name in flying), None
+    )
+    return _next_rollback_of(state, last) if last else None
+
+
+def _next_rollback_of(state: State, wave: PlannedWave) -> ev.BatchSubmitted | None:
     rollback = state.rollback
     if rollback is None or not _has_room(state, wave, 1):
         return None
     flying = _count_flying(state, wave)
-    for index in rollback.waiting:
+    for index in rollback.waiting.get(wave.name, ()):
         batch = reversed(wave.batches[index].hosts)
         hosts = tuple(
             host for host in batch if host in rollback.chosen and _awaits_rollback(state.host(host))
@@ -52,18 +65,20 @@ def next_rollback(state: State, wave: PlannedWave) -> ev.BatchSubmitted | None:
             return None
         if hosts and _may_join(wave, flying, hosts):
             name = _name_batch(state, f"{wave.name}.{index + 1}-rollback")
-            return ev.BatchSubmitted(name, wave.name, index, hosts, (Procedure.ROLLBACK.value,))
+            procedures = settled_first(state, hosts, (Procedure.ROLLBACK.value,))
+            return ev.BatchSubmitted(name, wave.name, index, hosts, procedures)
     return None
 
 
-def is_uncertain(host: HostState) -> bool:
-    """Whether a task of a batch that was stopped may still be at work there: nothing is started beside it."""
-    return host.forward is None and (host.outcome is Outcome.TIMED_OUT or host.doubtful)
+def settled_first(state: State, hosts: Sequence[str], procedures: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the procedures, after one that makes sure that no task of an earlier batch is at work there."""
+    in_doubt = any(state.host(host).in_doubt for host in hosts)
+    return (Procedure.SETTLE.value, *procedures) if in_doubt else procedures
 
 
 def _awaits_rollback(host: HostState) -> bool:
     """Whether the host, of a batch whose rollback is not under way, has not been through it yet."""
-    return not is_uncertain(host) if host.forward is None else host.outcome is None
+    return host.forward is None or host.outcome is None
 
 
 def _has_room(state: State, wave: PlannedWave, hosts: int) -> bool:

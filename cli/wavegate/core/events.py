@@ -168,10 +168,45 @@ class BudgetBreached:
 
 @dataclass(frozen=True, slots=True)
 class RollbackStarted:
-    """The hosts listed are about to be put back, last batch first."""
+    """The hosts listed are about to be put back, last wave and last batch first.
+
+    `wave` is where the trouble was; `by` the person who asked for it ("" when the policy did).
+    """
 
     wave: str
     hosts: tuple[str, ...]
+    reason: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HostsRetried:
+    """A person wants these hosts of the wave done again; `batches` are the indices of their batches.
+
+    What stopped the rollout (a breach, a failed gate) is judged anew afterwards.
+    """
+
+    wave: str
+    hosts: tuple[str, ...]
+    batches: tuple[int, ...]
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostSkipped:
+    """A person takes the host out of the rollout; it counts neither as done nor as bad."""
+
+    wave: str
+    host: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AbortRequested:
+    """A person ends the rollout for good; what it took out is put back first."""
+
+    by: str
     reason: str
 
 
@@ -185,7 +220,7 @@ class StopRequested:
 
 @dataclass(frozen=True, slots=True)
 class RolloutPaused:
-    """The rollout stands still and can be resumed: `held` or `interrupted`, and what a person should do."""
+    """The rollout stands still: `waiting` for time, or for a person (held, interrupted, halted, ...)."""
 
     status: Status
     reason: str
@@ -214,6 +249,9 @@ Event = (
     | GateDecided
     | BudgetBreached
     | RollbackStarted
+    | HostsRetried
+    | HostSkipped
+    | AbortRequested
     | StopRequested
     | RolloutPaused
     | RolloutEnded

@@ -40,6 +40,7 @@ def _count(state: State, wave: str, name: str) -> None:
     host, here = _host(state, name), _wave(state, wave)
     _keep(here.done, name, belongs=host.outcome is Outcome.DONE)
     _keep(here.bad, name, belongs=host.is_bad)
+    _keep(here.sick, name, belongs=host.is_bad and host.is_sick)
     _keep(here.not_started, name, belongs=host.outcome is Outcome.NOT_STARTED)
     if state.rollback:
         tried = host.forward is not None and host.outcome is not None
@@ -53,8 +54,9 @@ def _keep(names: set[str], name: str, *, belongs: bool) -> None:
         names.discard(name)
 
 
-_SICK_BEFORE = ("before", Verdict.FAIL)
-"""A fleet that was ill before the wave is looked at again on resume; a wave we made ill is not."""
+_SIDES = ("before", "after", "rollback")
+_LOOK_AGAIN = frozenset({("before", Verdict.FAIL), ("rollback", Verdict.FAIL)})
+"""A fleet ill before, or not well after a rollback, is looked at again; a wave that we made ill is not."""
 
 
 def _started(state: State, event: ev.RolloutStarted, at: float) -> None:
@@ -64,24 +66,37 @@ def _started(state: State, event: ev.RolloutStarted, at: float) -> None:
 def _resumed(state: State, event: ev.RolloutResumed, at: float) -> None:  # noqa: ARG001
     """Forget what the dead process was about to learn: doubtful hosts are done again, open sweeps too.
 
-    Hosts on which Ansible never began get their turn again as well.
+    Hosts on which Ansible never began get their turn again as well, those that were sick before where the
+    rollout was held for them, and those that could not be put back.
     """
+    stood = state.status
     state.status = Status.ROLLING_BACK if state.rollback else Status.RUNNING
-    state.stop, state.reason, state.by = None, "", event.by
+    state.stop, state.reason, state.by, state.ended_at = None, "", event.by, None
     for name, host in state.hosts.items():
-        if host.doubtful or (host.outcome is Outcome.NOT_STARTED and not state.rollback):
-            host.outcome, host.doubtful = None, False
+        if host.outcome is not None and _has_another_turn(state, name, host, stood):
+            host.outcome, host.doubtful, host.is_sick = None, False, False
             batch = state.batches[host.batch]
             _wait_again(state, batch.wave, batch.index)
             _count(state, batch.wave, name)
     for wave in state.waves.values():
-        for side in ("before", "after"):
+        for side in _SIDES:
             gate: GateState | None = getattr(wave, side)
-            if gate and (gate.verdict is Verdict.INCONCLUSIVE or (side, gate.verdict) == _SICK_BEFORE):
+            if gate and (gate.verdict is Verdict.INCONCLUSIVE or (side, gate.verdict) in _LOOK_AGAIN):
                 setattr(wave, side, None)
             elif gate:
                 for series in gate.series.values():
                     series.in_flight = False
+
+
+def _has_another_turn(state: State, name: str, host: HostState, stood: Status) -> bool:
+    if state.rollback:
+        return name in state.rollback.chosen and (host.doubtful or name in state.rollback.failed)
+    is_open = state.batches[host.batch].wave not in state.completed if host.batch else False
+    return (
+        host.doubtful
+        or host.outcome is Outcome.NOT_STARTED
+        or (host.is_sick and stood is Status.HELD and is_open)
+    )
 
 
 def _wait_again(state: State, wave: str, index: int) -> None:
@@ -89,8 +104,8 @@ def _wait_again(state: State, wave: str, index: int) -> None:
     if rollback is None:
         here.begun.discard(index)
         here.first_waiting = min(here.first_waiting, index)
-    elif rollback.wave == wave and index not in rollback.waiting:
-        insort(rollback.waiting, index, key=neg)
+    elif index not in (waiting := rollback.waiting.setdefault(wave, [])):
+        insort(waiting, index, key=neg)
 
 
 def _wave_started(state: State, event: ev.WaveStarted, at: float) -> None:
@@ -99,7 +114,7 @@ def _wave_started(state: State, event: ev.WaveStarted, at: float) -> None:
 
 def _wave_completed(state: State, event: ev.WaveCompleted, at: float) -> None:
     _wave(state, event.wave).completed_at = at
-    state.waves_completed += 1
+    state.completed.add(event.wave)
 
 
 def _batch_submitted(state: State, event: ev.BatchSubmitted, at: float) -> None:
@@ -120,8 +135,8 @@ def _wait_no_more(state: State, event: ev.BatchSubmitted) -> None:
     here.begun.add(event.index)
     while here.first_waiting in here.begun:
         here.first_waiting += 1
-    if rollback:
-        rollback.waiting.remove(event.index)
+    if rollback and "rollback" in event.procedures:
+        rollback.waiting[event.wave].remove(event.index)
 
 
 def _host_finished(state: State, event: ev.HostFinished, at: float) -> None:  # noqa: ARG001
@@ -129,10 +144,18 @@ def _host_finished(state: State, event: ev.HostFinished, at: float) -> None:  # 
     host.outcome, host.reason, host.task = event.outcome, event.reason, event.task
     host.changed, host.rescued = event.changed, event.rescued
     host.completed = tuple(dict.fromkeys((*host.completed, *event.completed)))
-    _count(state, state.batches[event.batch].wave, event.host)
+    batch = state.batches[event.batch]
+    prechecked = "precheck" not in batch.procedures or "precheck" in host.completed
+    host.is_sick = not prechecked and event.outcome in _SICK_OUTCOMES
+    if "settle" in event.completed:
+        host.in_doubt = ()
+    _count(state, batch.wave, event.host)
 
 
 _END_OUTCOME = {"timed_out": Outcome.TIMED_OUT}
+_SICK_OUTCOMES = frozenset({Outcome.FAILED, Outcome.UNREACHABLE, Outcome.TIMED_OUT})
+_IN_DOUBT = frozenset({Outcome.UNREACHABLE, Outcome.TIMED_OUT, Outcome.ABORTED, Outcome.ROLLBACK_FAILED})
+"""Outcomes that leave open whether the host's last task has ended."""
 
 
 def _batch_ended(state: State, event: ev.BatchEnded, at: float) -> None:
@@ -149,6 +172,8 @@ def _batch_ended(state: State, event: ev.BatchEnded, at: float) -> None:
             host.reason = event.detail
             host.doubtful = event.status in {"canceled", "lost"}
             _count(state, batch.wave, name)
+        if host.outcome in _IN_DOUBT and event.batch not in host.in_doubt:
+            host.in_doubt = (*host.in_doubt, event.batch)
 
 
 def _gate_opened(state: State, event: ev.GateOpened, at: float) -> None:
@@ -199,18 +224,61 @@ def _breached(state: State, event: ev.BudgetBreached, at: float) -> None:  # noq
 
 
 def _rollback_started(state: State, event: ev.RollbackStarted, at: float) -> None:
-    state.status = Status.ROLLING_BACK
-    waiting = sorted({state.batches[state.host(name).batch].index for name in event.hosts}, reverse=True)
+    state.status, state.ended_at, state.reason = Status.ROLLING_BACK, None, ""
     chosen = frozenset(event.hosts)
-    state.rollback = RollbackState(event.wave, event.hosts, event.reason, at, chosen, waiting)
+    rollback = RollbackState(event.wave, event.hosts, event.reason, at, chosen, {})
+    state.rollback, _wave(state, event.wave).rollback = rollback, None
+    for name in event.hosts:
+        host = state.host(name)
+        if host.forward is not None:  # a second try to put it back
+            host.outcome = None
+        batch = state.batches[host.batch]
+        _wait_again(state, batch.wave, batch.index)
+
+
+def _retried(state: State, event: ev.HostsRetried, at: float) -> None:  # noqa: ARG001
+    for name in event.hosts:
+        host = _host(state, name)
+        host.outcome, host.found_bad, host.doubtful, host.is_sick = None, "", False, False
+        _count(state, event.wave, name)
+        _wave(state, event.wave).skipped.discard(name)
+    for index in event.batches:
+        _wait_again(state, event.wave, index)
+    _judge_anew(state)
+    here = _wave(state, event.wave)
+    here.after, here.completed_at = None, None
+    state.completed.discard(event.wave)
+
+
+def _skipped(state: State, event: ev.HostSkipped, at: float) -> None:  # noqa: ARG001
+    host = _host(state, event.host)
+    host.outcome, host.reason, host.task = Outcome.SKIPPED, f"by {event.by}: {event.reason}", ""
+    host.found_bad, host.doubtful, host.is_sick = "", False, False
+    here = _wave(state, event.wave)
+    here.skipped.add(event.host)
+    if here.after and here.after.verdict not in {None, Verdict.PASS}:
+        here.after = None
+    _count(state, event.wave, event.host)
+    _judge_anew(state)
+
+
+def _judge_anew(state: State) -> None:
+    """Forget what stopped the rollout: it is judged again by what is known now."""
+    state.breach, state.failed_gate = None, ""
+
+
+def _abort_requested(state: State, event: ev.AbortRequested, at: float) -> None:  # noqa: ARG001
+    state.abort = event
 
 
 def _stop_requested(state: State, event: ev.StopRequested, at: float) -> None:  # noqa: ARG001
     state.stop = event
 
 
-def _paused(state: State, event: ev.RolloutPaused, at: float) -> None:  # noqa: ARG001
+def _paused(state: State, event: ev.RolloutPaused, at: float) -> None:
     state.status, state.reason = event.status, event.reason
+    if event.status in {Status.HALTED, Status.ROLLBACK_FAILED}:
+        state.ended_at = at
 
 
 def _ended(state: State, event: ev.RolloutEnded, at: float) -> None:
@@ -232,6 +300,9 @@ _APPLY: dict[type, Callable[..., None]] = {
     ev.GateDecided: _gate_decided,
     ev.BudgetBreached: _breached,
     ev.RollbackStarted: _rollback_started,
+    ev.HostsRetried: _retried,
+    ev.HostSkipped: _skipped,
+    ev.AbortRequested: _abort_requested,
     ev.StopRequested: _stop_requested,
     ev.RolloutPaused: _paused,
     ev.RolloutEnded: _ended,

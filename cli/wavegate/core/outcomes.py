@@ -46,6 +46,7 @@ class Status(StrEnum):
     PLANNED = "planned"
     RUNNING = "running"
     ROLLING_BACK = "rolling_back"
+    WAITING = "waiting"
     HELD = "held"
     INTERRUPTED = "interrupted"
     COMPLETED = "completed"
@@ -55,7 +56,8 @@ class Status(StrEnum):
     ABORTED = "aborted"
 
 
-CLOSED = frozenset(
-    {Status.COMPLETED, Status.HALTED, Status.ROLLED_BACK, Status.ROLLBACK_FAILED, Status.ABORTED}
-)
-"""States that a rollout does not leave."""
+WALKING = frozenset({Status.RUNNING, Status.ROLLING_BACK})
+"""States in which a process carries the rollout on."""
+
+CLOSED = frozenset({Status.COMPLETED, Status.ROLLED_BACK, Status.ABORTED})
+"""States in which nothing is left to do. Halted is none: a person retries, skips, rolls back or aborts."""

@@ -9,7 +9,17 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from wavegate.core.spec import GateProbe, GateSpec, OnBreach, ProbeSpec, Procedure, Sampling, Scope
+from wavegate.core.spec import (
+    Budget,
+    GateProbe,
+    GateSpec,
+    OnBreach,
+    ProbeSpec,
+    Procedure,
+    RollbackSpec,
+    Sampling,
+    Scope,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +36,22 @@ class PlannedBatch:
 
 @dataclass(frozen=True)
 class PlannedWave:
-    """One wave with its hosts settled: `tolerated` is its budget in hosts, `apart` maps host to key value."""
+    """One wave with its hosts settled: `budget` is in hosts, `apart` maps host to key value."""
 
     name: str
     batches: tuple[PlannedBatch, ...]
     in_flight: int
-    tolerated: int
+    budget: Budget = field(default_factory=Budget)
     before: str = ""
     after: str = ""
     apart_key: str = ""
     apart: Mapping[str, str] = field(default_factory=dict)
     at_most: int = 1
+
+    @property
+    def tolerated(self) -> int:
+        """Return how many hosts of the wave may be bad; its own budget always has a number."""
+        return self.budget.tolerated or 0
 
     @cached_property
     def hosts(self) -> tuple[str, ...]:
@@ -67,8 +82,9 @@ class Plan:
     inventory: tuple[str, ...]
     variables: tuple[str, ...]
     on_breach: OnBreach
-    tolerated: int | None
     batch_timeout: float
+    budget: Budget = field(default_factory=lambda: Budget(None))
+    rollback: RollbackSpec = field(default_factory=RollbackSpec)
     seed: int | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -79,9 +95,14 @@ class Plan:
         return tuple(host for wave in self.waves for host in wave.hosts)
 
     @property
+    def tolerated(self) -> int | None:
+        """Return how many hosts of the whole rollout may be bad; None without such a limit."""
+        return self.budget.tolerated
+
+    @property
     def procedures(self) -> tuple[Procedure, ...]:
         """Return what one batch does to a host, in order."""
-        forward = (Procedure.BACKUP, Procedure.APPLY, Procedure.VERIFY)
+        forward = (Procedure.PRECHECK, Procedure.BACKUP, Procedure.APPLY, Procedure.VERIFY)
         return tuple(procedure for procedure in forward if self.playbooks.get(procedure))
 
     def to_json(self) -> dict[str, Any]:
@@ -103,6 +124,8 @@ class Plan:
         fields["gates"] = {name: _gate(gate) for name, gate in data["gates"].items()}
         fields["playbooks"] = {Procedure(name): tuple(paths) for name, paths in data["playbooks"].items()}
         fields["on_breach"] = OnBreach(data["on_breach"])
+        fields["budget"] = _budget(fields)
+        fields["rollback"] = RollbackSpec(**data.get("rollback", {}))
         for key in ("left_out", "inventory", "variables", "notes"):
             fields[key] = tuple(data[key])
         return cls(**fields)
@@ -110,7 +133,15 @@ class Plan:
 
 def _wave(data: Mapping[str, Any]) -> PlannedWave:
     batches = tuple(PlannedBatch(tuple(batch["hosts"]), batch["step"]) for batch in data["batches"])
-    return PlannedWave(**{**data, "batches": batches})
+    fields = {**data, "batches": batches}
+    fields["budget"] = _budget(fields)
+    return PlannedWave(**fields)
+
+
+def _budget(fields: dict[str, Any]) -> Budget:
+    """Return the budget; the first plans wrote only how many hosts it tolerates."""
+    tolerated = fields.pop("tolerated", None)
+    return Budget(**fields["budget"]) if "budget" in fields else Budget(tolerated)
 
 
 def _probe(data: Mapping[str, Any]) -> ProbeSpec:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from wavegate.core.batching import make_batches
 from wavegate.core.fleet import Fleet
 from wavegate.core.plan import Plan, PlannedWave
-from wavegate.core.spec import Order, RolloutSpec, WaveSpec
+from wavegate.core.spec import Budget, BudgetSpec, Order, RolloutSpec, WaveSpec
 from wavegate.errors import InputError, Problem
 
 _MOST_NAMES = 8
@@ -61,7 +61,8 @@ def make_plan(  # noqa: PLR0913 - the six things a plan is made of
         inventory=tuple(inventory),
         variables=tuple(sorted(spec.variables)),
         on_breach=spec.on_breach,
-        tolerated=spec.failure_budget.of(sum(len(w.hosts) for w in waves)) if spec.failure_budget else None,
+        budget=(spec.failure_budget or BudgetSpec()).of(sum(len(w.hosts) for w in waves)),
+        rollback=spec.rollback,
         batch_timeout=spec.batch_timeout,
         seed=seed if shuffled else None,
         digests=digests,
@@ -167,13 +168,22 @@ def _plan_wave(
         name=wave.name,
         batches=batches,
         in_flight=in_flight or max(len(batch.hosts) for batch in batches),
-        tolerated=wave.spec.failure_budget.of(len(wave.hosts)) if wave.spec.failure_budget else 0,
+        budget=_plan_budget(wave),
         before=wave.spec.before,
         after=wave.spec.after,
         apart_key=wave.spec.apart,
         apart=apart,
         at_most=wave.spec.at_most,
     )
+
+
+def _plan_budget(wave: _NamedWave) -> Budget:
+    """Return the wave's budget in hosts; without a total of its own it tolerates none."""
+    budget = (wave.spec.failure_budget or BudgetSpec()).of(len(wave.hosts))
+    if budget.tolerated is None and budget.by_class:
+        # With classes alone, they are the limit: the total is what they tolerate together.
+        return replace(budget, tolerated=sum(budget.by_class.values()))
+    return replace(budget, tolerated=budget.tolerated or 0)
 
 
 def _find_apart(wave: _NamedWave, fleet: Fleet, problems: list[Problem]) -> dict[str, str]:
@@ -218,7 +228,7 @@ def _note_budgets(spec: RolloutSpec, named: Sequence[_NamedWave]) -> list[str]:
     """Say where a percentage became 0 hosts by flooring, since few expect it."""
     notes = []
     for entry in spec.waves:
-        budget = entry.failure_budget
+        budget = entry.failure_budget.total if entry.failure_budget else None
         zero = [w for w in named if w.spec is entry and w.hosts and budget and budget.of(len(w.hosts)) == 0]
         if zero and budget and budget.value:
             waves = ", ".join(f"{w.name} ({len(w.hosts)})" for w in zero)

@@ -24,7 +24,12 @@ class OnBreach(StrEnum):
     """What happens when the failure budget is overspent or a gate fails."""
 
     HALT = "halt"
+    ROLLBACK_BATCH = "rollback_batch"
     ROLLBACK_WAVE = "rollback_wave"
+    ROLLBACK_ALL = "rollback_all"
+
+
+ROLLING_BACK = (OnBreach.ROLLBACK_BATCH, OnBreach.ROLLBACK_WAVE, OnBreach.ROLLBACK_ALL)
 
 
 class Scope(StrEnum):
@@ -35,8 +40,13 @@ class Scope(StrEnum):
 
 
 class Procedure(StrEnum):
-    """What is done to a host inside one batch, in this order; rollback stands alone."""
+    """What is done to a host inside one batch, in this order; rollback stands alone.
 
+    `SETTLE` comes before all others where a task of an earlier batch may still be at work on a host.
+    """
+
+    SETTLE = "settle"
+    PRECHECK = "precheck"
     BACKUP = "backup"
     APPLY = "apply"
     VERIFY = "verify"
@@ -88,6 +98,44 @@ class GateSpec:
     soak: float = 0.0
 
 
+BUDGET_CLASSES = ("failed", "unreachable", "timed_out", "aborted", "found_bad")
+"""The ways in which a host can be bad, each of which may have a budget of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSpec:
+    """A failure budget as written: in total (None: not said), by class, and judged from how many hosts on."""
+
+    total: Amount | None = None
+    by_class: Mapping[str, Amount] = field(default_factory=dict)
+    minimum_sample: int = 0
+
+    def of(self, whole: int) -> Budget:
+        """Return the budget in hosts, for so many hosts."""
+        by_class = {name: amount.of(whole) for name, amount in self.by_class.items()}
+        return Budget(self.total.of(whole) if self.total else None, by_class, self.minimum_sample)
+
+    def __str__(self) -> str:
+        return str(self.total) if self.total else "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many hosts may be bad, in absolute numbers. `tolerated` None: no limit of its own."""
+
+    tolerated: int | None = 0
+    by_class: Mapping[str, int] = field(default_factory=dict)
+    minimum_sample: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackSpec:
+    """How hosts are put back: how many may fail at it before it stops, and the gate over those put back."""
+
+    tolerated: int = 0
+    gate: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaveSpec:
     """One entry of `waves:`; either `hosts` (a pattern) or `each` (a group glob, one wave a group).
@@ -102,7 +150,7 @@ class WaveSpec:
     batch: tuple[Amount, ...] = (Amount(100, percent=True),)
     order: Order = Order.SORTED
     in_flight: int | None = None
-    failure_budget: Amount | None = None
+    failure_budget: BudgetSpec | None = None
     apart: str = ""
     at_most: int = 1
     before: str = ""
@@ -135,7 +183,8 @@ class RolloutSpec:
     become: Become | None = None
     in_flight: int | None = None
     batch_timeout: float = 3600.0
-    failure_budget: Amount | None = None
+    failure_budget: BudgetSpec | None = None
+    rollback: RollbackSpec = field(default_factory=RollbackSpec)
     on_breach: OnBreach = OnBreach.HALT
     probes: Mapping[str, ProbeSpec] = field(default_factory=dict)
     gates: Mapping[str, GateSpec] = field(default_factory=dict)

@@ -119,6 +119,10 @@ class HostState:
     rescued: int = 0
     touched: bool = False
     doubtful: bool = False
+    is_sick: bool = False
+    """Bad, and it did not get through the precheck: it was so before, and nothing was changed there."""
+    in_doubt: tuple[str, ...] = ()
+    """Batches of which a task may still be at work there: its end was not seen."""
     found_bad: str = ""
     forward: Outcome | None = None
     """The outcome of the way forward, where `outcome` tells the rollback's."""
@@ -149,16 +153,20 @@ class BatchState:
 class WaveState:
     """One wave's way: started, all hosts with an outcome, completed.
 
-    `done` and `bad` are its hosts that are, `not_started` those on which Ansible never began; `begun` its
-    batches of which no host waits, and `first_waiting` the lowest index that is not among them.
+    `done`, `bad` and (bad, but not by our doing) `sick` are its hosts that are, `not_started` those on which
+    Ansible never began, `skipped` those that a person took out; `begun` its batches of which no host waits,
+    and `first_waiting` the lowest index that is not among them.
     """
 
     started_at: float | None = None
     completed_at: float | None = None
     before: GateState | None = None
     after: GateState | None = None
+    rollback: GateState | None = None
     done: set[str] = field(default_factory=set)
     bad: set[str] = field(default_factory=set)
+    sick: set[str] = field(default_factory=set)
+    skipped: set[str] = field(default_factory=set)
     not_started: set[str] = field(default_factory=set)
     begun: set[int] = field(default_factory=set)
     first_waiting: int = 0
@@ -166,14 +174,17 @@ class WaveState:
 
 @dataclass(slots=True)
 class RollbackState:
-    """The hosts to be put back, and why; `waiting` are their batches not begun yet, last first."""
+    """The hosts to be put back, and why; `waiting` maps a wave to its batches not begun yet, last first.
+
+    `failed` are hosts that could not be put back; `wave` is where the trouble was.
+    """
 
     wave: str
     hosts: tuple[str, ...]
     reason: str
     started_at: float
     chosen: frozenset[str]
-    waiting: list[int]
+    waiting: dict[str, list[int]]
     failed: set[str] = field(default_factory=set)
 
 
@@ -195,7 +206,8 @@ class State:
     in_flight: dict[str, BatchState] = field(default_factory=dict)
     hosts_in_flight: int = 0
     """How many hosts belong to batches that have not ended."""
-    waves_completed: int = 0
+    completed: set[str] = field(default_factory=set)
+    """The names of the waves that are completed."""
     batches_ended: int = 0
     batch_seconds: float = 0.0
     """How long the batches that ended on the way forward took, all together."""
@@ -203,6 +215,7 @@ class State:
     failed_gate: str = ""
     rollback: RollbackState | None = None
     stop: ev.StopRequested | None = None
+    abort: ev.AbortRequested | None = None
 
     def wave(self, name: str) -> WaveState:
         """Return the wave's state, a blank one when nothing happened in it yet."""
@@ -214,5 +227,10 @@ class State:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the rollout will never move again."""
+        """Whether nothing is left to do."""
         return self.status in CLOSED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is closed, or stopped because something is wrong."""
+        return self.ended_at is not None

@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from wavegate.core import events as ev
-from wavegate.core.decide import decide, wakes_at
+from wavegate.core.decide import decide, is_waiting, open_gate, wakes_at
 from wavegate.core.folding import fold
-from wavegate.core.outcomes import Status
+from wavegate.core.outcomes import WALKING, Status
 from wavegate.core.plan import Plan
 from wavegate.core.state import State
 from wavegate.engine.inbox import Inbox
 from wavegate.ports import Clock, Executor, Journal, Prober
 
 HEARTBEAT_SECONDS = 5.0
+LOOK_SECONDS = 1.0
+"""How often the engine looks for what other processes ask of it, while nothing else happens."""
 
 
 class Watcher(Protocol):
@@ -45,6 +47,8 @@ class Engine:
     clock: Clock
     inbox: Inbox
     watcher: Watcher
+    stays: bool = True
+    """Whether it stays while only time can bring the rollout on; otherwise it leaves it waiting."""
     state: State = field(default_factory=State)
     _beat_at: float = 0.0
 
@@ -53,38 +57,52 @@ class Engine:
         self._write([ev.RolloutStarted(self.plan.name, self.plan.hash, by)])
         return self._walk()
 
-    def resume(self, by: str) -> State:
-        """Account for what a dead process left in flight, then go on as `start` does."""
+    def resume(self, by: str, before: Sequence[ev.Event] = ()) -> State:
+        """Account for what a dead process left in flight, then go on as `start` does.
+
+        `before` is what a person wants first: hosts done again, skipped or put back, or the end.
+        """
         fold(self.state, self.journal.read(self.rollout_id))
         for name, batch in list(self.state.in_flight.items()):
             order = ev.BatchSubmitted(name, batch.wave, batch.index, batch.hosts, batch.procedures)
-            known = self.executor.collect(order)
+            known = [found for found in self.executor.collect(order) if self._is_news(found)]
             lost = ev.BatchEnded(name, "lost", "the process that ran this batch died before it ended")
             self._write([*known, lost])
-        self._write([ev.RolloutResumed(by)])
+        self._write([ev.RolloutResumed(by), *before])
         return self._walk()
+
+    def _is_news(self, found: ev.HostFinished) -> bool:
+        """Whether the journal does not hold this host's outcome already."""
+        return self.state.host(found.host).outcome is None
 
     def _walk(self) -> State:
         while True:
             self._advance()
-            if self.state.status not in {Status.RUNNING, Status.ROLLING_BACK}:
+            if self.state.status not in WALKING:
                 return self.state
             self.watcher.settle(self.state, self.clock.now())
             arrived = self.inbox.wait(self._patience())
             if arrived:
                 self._write(arrived)
             self._say_alive()
+            self._take_requests()
 
     def _advance(self) -> None:
         """Write and act until only the world or time can change the decision."""
         while events := decide(self.plan, self.state, self.clock.now()):
             self._write(events)
+        if not self.stays and is_waiting(self.plan, self.state):
+            self._write([ev.RolloutPaused(Status.WAITING, self._tell_wait())])
+
+    def _tell_wait(self) -> str:
+        gate = open_gate(self.plan, self.state)
+        return f"gate {gate.gate} goes on looking, and nobody stays with it" if gate else ""
 
     def _patience(self) -> float:
         """Return how many seconds may pass before the decision must be looked at again."""
         now = self.clock.now()
         wake = wakes_at(self.plan, self.state, now)
-        return HEARTBEAT_SECONDS if wake is None else min(HEARTBEAT_SECONDS, wake - now)
+        return LOOK_SECONDS if wake is None else min(LOOK_SECONDS, wake - now)
 
     def _write(self, events: Sequence[ev.Event]) -> None:
         """Make the events durable, then fold, show and act on them: nothing is done that is not written."""
@@ -94,6 +112,7 @@ class Engine:
             self.watcher.show(record, self.state)
         for record in records:
             self._act(record.event)
+            self.executor.acknowledge(record.event)
 
     def _act(self, event: ev.Event) -> None:
         match event:
@@ -104,6 +123,13 @@ class Engine:
             case ev.StopRequested(now=True):
                 for batch in list(self.state.in_flight):
                     self.executor.cancel(batch)
+
+    def _take_requests(self) -> None:
+        """Make what other processes asked for events of the rollout."""
+        requests = self.journal.requests(self.rollout_id)
+        if requests:
+            self._write([request.event for request in requests])
+            self.journal.forget_requests(self.rollout_id, requests[-1].number)
 
     def _say_alive(self) -> None:
         now = self.clock.now()

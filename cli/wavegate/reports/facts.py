@@ -49,6 +49,7 @@ class Try:
 class HostFacts:
     """One host: `standing` is its outcome, or `in_flight`, or `not_started`.
 
+    `is_sick`: it is bad, and was so before: it did not get through the precheck.
     `outcome` and `reason` of the way forward stay in `forward`, also after a rollback.
     """
 
@@ -56,6 +57,7 @@ class HostFacts:
     wave: str
     standing: str
     is_bad: bool
+    is_sick: bool
     found_bad: str
     tries: tuple[Try, ...]
 

@@ -18,6 +18,7 @@ from wavegate.reports.measuring import gather_gates
 _STOPPED_AS = {
     Status.HALTED: "halted",
     Status.HELD: "held",
+    Status.WAITING: "waiting",
     Status.INTERRUPTED: "interrupted",
     Status.ABORTED: "aborted",
 }
@@ -136,10 +137,10 @@ def _sides(wave: PlannedWave) -> tuple[tuple[str, str], ...]:
 def _stand_of_wave(wave: PlannedWave, state: State, gates: Sequence[GateFacts], stopped_as: str) -> str:
     """Return completed, not_started, running, or how the rollout came to a stop in this wave."""
     here = state.wave(wave.name)
+    if state.rollback and not state.rollback.chosen.isdisjoint(wave.hosts):
+        return state.status.value
     if here.completed_at is not None:
         return "completed"
-    if state.rollback and state.rollback.wave == wave.name:
-        return state.status.value
     if here.started_at is None and not gates:
         return "not_started"
     return stopped_as
@@ -149,7 +150,8 @@ def _end_of_wave(
     wave: PlannedWave, state: State, ends: Sequence[float], gates: Sequence[GateFacts]
 ) -> float | None:
     here = state.wave(wave.name)
-    if here.completed_at is not None:
+    was_put_back = state.rollback is not None and not state.rollback.chosen.isdisjoint(wave.hosts)
+    if here.completed_at is not None and not was_put_back:
         return here.completed_at
     seen = [*ends, *(gate.decided_at or state.at for gate in gates)]
     seen += [b.ended_at or state.at for b in state.batches.values() if b.wave == wave.name]
@@ -166,6 +168,7 @@ def _make_host(name: str, wave: str, state: State, tries: Sequence[Try]) -> Host
         wave=wave,
         standing=standing,
         is_bad=bool(host and host.is_bad),
+        is_sick=bool(host and host.is_bad and host.is_sick),
         found_bad=host.found_bad if host else "",
         tries=tuple(tries),
     )
@@ -183,7 +186,7 @@ def _make_rollback(state: State) -> Rollback | None:
         started_at=state.rollback.started_at,
         ended_at=state.ended_at,
         put_back=back,
-        not_put_back=tuple(h for h in state.rollback.hosts if h not in back) if state.is_closed else (),
+        not_put_back=tuple(h for h in state.rollback.hosts if h not in back) if state.is_over else (),
     )
 
 

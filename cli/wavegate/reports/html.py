@@ -23,7 +23,7 @@ ICONS = {
     **dict.fromkeys(("rollback_failed", "died"), "alarm"),
     **dict.fromkeys(("in_flight", "running"), "flight"),
     **dict.fromkeys(("not_started", "planned", "plain"), "none"),
-    **dict.fromkeys(("skipped", "interrupted"), "pause"),
+    **dict.fromkeys(("skipped", "interrupted", "waiting"), "pause"),
 }
 """Which sign stands for what; every sign has its own shape, so that none depends on its colour."""
 

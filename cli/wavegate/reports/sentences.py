@@ -9,6 +9,7 @@ from wavegate.core import events as ev
 from wavegate.core.outcomes import BAD_OUTCOMES, Outcome, Reading, Status, Verdict
 from wavegate.core.plan import Plan
 from wavegate.core.quantity import format_duration
+from wavegate.reports.wording import tell_side
 
 GOOD, BAD, CAREFUL, PLAIN = "green", "red", "yellow", ""
 _SHOWN_HOSTS = 6
@@ -47,24 +48,34 @@ def describe(event: ev.Event, plan: Plan) -> Line | None:  # noqa: C901, PLR0911
         case ev.GateOpened():
             soak = plan.gates[event.gate].soak
             tail = f", soaks {format_duration(soak)}" if soak else ""
-            return Line(f"gate {event.gate} {event.side} wave {event.wave} looks{tail}")
+            return Line(f"gate {event.gate} {tell_side(event.side, event.wave)} looks{tail}")
         case ev.SweepEnded():
             return _sweep_ended(event)
         case ev.HostFoundBad():
             return Line(f"{event.host} found bad by {event.probe}: {event.reason}", BAD)
         case ev.GateDecided():
             style = {Verdict.PASS: GOOD, Verdict.FAIL: BAD}.get(event.verdict, CAREFUL)
-            place = f"gate {event.gate} {event.side} wave {event.wave}"
+            place = f"gate {event.gate} {tell_side(event.side, event.wave)}"
             return Line(f"{place}: {event.verdict.upper()}: {event.reason}", style)
         case ev.BudgetBreached():
             return Line(f"failure budget breached: {event.reason}; nothing new starts", BAD)
         case ev.RollbackStarted():
-            return Line(f"rolling back wave {event.wave}: {some(event.hosts)}", CAREFUL)
+            by = f", asked by {event.by}" if event.by else ""
+            return Line(f"rolling back {some(event.hosts)}{by}: {event.reason}", CAREFUL)
+        case ev.HostsRetried():
+            return Line(
+                f"to be done again in wave {event.wave}, asked by {event.by}: {some(event.hosts)}", CAREFUL
+            )
+        case ev.HostSkipped():
+            return Line(f"{event.host} skipped by {event.by}: {event.reason}", CAREFUL)
+        case ev.AbortRequested():
+            return Line(f"abort asked by {event.by}: {event.reason}", CAREFUL)
         case ev.StopRequested():
             tail = "stopping what is in flight" if event.now else "waiting for what is in flight"
             return Line(f"stop asked by {event.by}: starting nothing new, {tail}", CAREFUL)
         case ev.RolloutPaused():
-            return Line(f"rollout {event.status}: {event.reason}", CAREFUL)
+            style = BAD if event.status in {Status.HALTED, Status.ROLLBACK_FAILED} else CAREFUL
+            return Line(f"rollout {event.status.replace('_', ' ')}: {event.reason}", style)
         case ev.RolloutEnded():
             style = GOOD if event.status is Status.COMPLETED else BAD
             return Line(f"rollout {event.status.replace('_', ' ')}: {event.reason}", style)

@@ -57,6 +57,8 @@ class Standing:
 
 
 _A_PERSON = "a person: `wavegate resume`, or `wavegate abort`"
+_AFTER_HALT = "a person: `wavegate retry`, `wavegate skip`, `wavegate rollback` or `wavegate abort`"
+_AFTER_ROLLBACK = "a person: `wavegate resume` tries again what was not put back, or `wavegate abort`"
 
 
 def take_standing(plan: Plan, state: State, now: float, *, died: bool = False) -> Standing:
@@ -106,7 +108,7 @@ def _wave_status(
     if completed is not None:
         return "completed"
     if started is None and gate is None:
-        return "not_started" if state.is_closed else "waiting"
+        return "not_started" if state.is_over else "waiting"
     if state.status is not Status.RUNNING:
         return state.status.value
     if flying or gate is None:
@@ -142,8 +144,8 @@ def _waits_for(state: State, waves: tuple[WaveStanding, ...], now: float) -> str
     """Return what the rollout waits for, in words: hosts, a soak, a person, or nothing."""
     if state.status in {Status.HELD, Status.INTERRUPTED}:
         return _A_PERSON
-    if state.is_closed:
-        return ""
+    if state.is_over:
+        return {Status.HALTED: _AFTER_HALT, Status.ROLLBACK_FAILED: _AFTER_ROLLBACK}.get(state.status, "")
     flying = [host for wave in waves for host in wave.in_flight]
     if flying:
         return f"{len(flying)} host{'s' if len(flying) != 1 else ''} in flight"

@@ -20,7 +20,7 @@ _STYLE = {
     "rolling_back": "yellow",
     "held": "yellow",
     "interrupted": "yellow",
-    "waiting": "dim",
+    "waiting": "cyan",
     "not_started": "dim",
 }
 _BAR = 12

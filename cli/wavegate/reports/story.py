@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from shlex import quote
 from textwrap import shorten
 
-from wavegate.core.outcomes import CLOSED, Status, Verdict
+from wavegate.core.outcomes import Status, Verdict
 from wavegate.reports.facts import GateFacts, HostFacts, ReportFacts, Trouble, WaveFacts
 from wavegate.reports.wording import STANDING_WORDS, join_names, plural, shown_standing, tell_gate
 
@@ -113,6 +113,7 @@ def _tell_elsewhere(facts: ReportFacts) -> str:
         Status.RUNNING: "is under way",
         Status.ROLLING_BACK: "is being rolled back",
         Status.INTERRUPTED: "was interrupted and can be resumed",
+        Status.WAITING: "waits for time, and nobody stays with it",
         Status.ABORTED: "was aborted",
     }
     return f"{facts.name} {words.get(facts.status, facts.status.value)}: {_tell_progress(facts)}."
@@ -185,7 +186,7 @@ def _tell_done(facts: ReportFacts, wave: WaveFacts, host: HostFacts) -> str:
         return "not put back: a person must look at it"
     if facts.rollback and host.name in facts.rollback.hosts:
         return "is being put back"
-    if facts.rollback and facts.rollback.wave == wave.name:
+    if host.is_sick or (facts.rollback and facts.rollback.wave == wave.name):
         return "left as it is: the rollout had changed nothing there"
     if len(wave.bad) <= wave.tolerated:
         return f"left as it is: wave {wave.name} tolerates {wave.tolerated}"
@@ -220,9 +221,13 @@ def _find_left(facts: ReportFacts) -> Iterator[str]:
         yield f"{word}: {join_names(in_flight)}."
     if untouched:
         yield f"Without the change, not touched: {join_names(untouched)}."
-    if facts.status in CLOSED and facts.status is not Status.COMPLETED and changed:
+    if facts.ended_at is not None and facts.status is not Status.COMPLETED and changed:
         yield f"With the change, left as they are: {join_names(changed)}."
     if facts.left_out:
         yield f"Left out by the rollout file: {join_names(facts.left_out)}."
-    if facts.died or facts.status in {Status.HELD, Status.INTERRUPTED}:
+    if facts.died or facts.status in {Status.HELD, Status.INTERRUPTED, Status.WAITING}:
         yield f"To go on: wavegate resume {facts.id}"
+    if facts.status is Status.HALTED:
+        yield f"To go on, a person decides: wavegate retry, skip, rollback or abort {facts.id}"
+    if facts.status is Status.ROLLBACK_FAILED:
+        yield f"To try again what was not put back: wavegate resume {facts.id}"

@@ -29,6 +29,7 @@ STANDING_WORDS = {
     "planned": "planned",
     "running": "running",
     "rolling_back": "rolling back",
+    "waiting": "waiting for time",
     "held": "held",
     "interrupted": "interrupted",
     "completed": "completed",
@@ -119,5 +120,10 @@ def tell_counts(counts: Counts) -> str:
 
 
 def tell_gate(gate: GateFacts) -> str:
-    """Return which gate it is: `gate healthy after wave pilot`."""
-    return f"gate {gate.name} {gate.side} wave {gate.wave}"
+    """Return which gate it is: `gate healthy after wave pilot`, `gate as-before after the rollback`."""
+    return f"gate {gate.name} {tell_side(gate.side, gate.wave)}"
+
+
+def tell_side(side: str, wave: str) -> str:
+    """Return where a gate stands: `before wave site`, `after wave site`, `after the rollback`."""
+    return "after the rollback" if side == "rollback" else f"{side} wave {wave}"
