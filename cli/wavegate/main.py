@@ -24,6 +24,11 @@ _VERBS = {
     "plan": "say who, in which order, with which gates; change nothing",
     "run": "start a rollout and stay with it",
     "resume": "go on with a rollout that was interrupted, held, or died",
+    "tick": "do what can be done now, and leave; for CI and cron",
+    "halt": "start nothing new; stop the process that walks a rollout",
+    "retry": "do bad hosts again",
+    "skip": "take a host out of a rollout",
+    "rollback": "put hosts back",
     "abort": "end an open rollout for good",
     "status": "say where a rollout stands and what it waits for",
     "history": "list the rollouts of this project",
@@ -32,7 +37,7 @@ _VERBS = {
     "report": "tell what happened, as text, JSON, JUnit XML or one HTML page",
     "lab": "a fleet of real hosts in containers, to try rollouts on",
 }
-_ACTING = frozenset({"init", "run", "resume", "abort", "lab"})
+_ACTING = frozenset({"init", "run", "resume", "tick", "halt", "retry", "skip", "rollback", "abort", "lab"})
 """The verbs that change something: their exit code tells what they did, whoever reads the result."""
 
 

@@ -7,6 +7,7 @@ safe to call from any thread and never raises.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -70,7 +71,8 @@ class Prober(Protocol):
 class RolloutRow:
     """A rollout as `history` lists it; `owner` fields are empty when nobody holds the lease.
 
-    `owner_process` tells the owner's process from every other one that has had, or will have, its pid.
+    `owner_process` tells the owner's process from every other one that has had, or will have, its pid;
+    `silent_for` is how long ago the last heartbeat was when the row was read, by the clock that wrote it.
     """
 
     id: str
@@ -85,11 +87,12 @@ class RolloutRow:
     owner_process: str = ""
     owner_since: float = 0.0
     heartbeat_at: float = 0.0
+    silent_for: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What another process asks of the one that walks a rollout; `number` grows with each."""
+    """What another process asks of the one that walks a rollout."""
 
     number: int
     event: Event
@@ -138,8 +141,8 @@ class Journal(Protocol):
         """Return what was asked and not yet taken, in order."""
         ...
 
-    def forget_requests(self, rollout_id: str, up_to: int) -> None:
-        """Forget the requests up to this number: they are events now."""
+    def forget_requests(self, taken: Sequence[Request]) -> None:
+        """Forget requests: they are events now."""
         ...
 
     def append(
@@ -149,6 +152,21 @@ class Journal(Protocol):
 
         Raise WavegateError `lease-lost` when this process no longer holds the lease, or somebody else wrote.
         """
+        ...
+
+
+class SharedJournal(Journal, Protocol):
+    """A journal that others start rollouts in, too, maybe from other machines."""
+
+    def claiming(self) -> AbstractContextManager[None]:
+        """Make everything in the block one step, which no other process's claim comes between.
+
+        What is written in it is there for others when the block ends, or not at all when it raises.
+        """
+        ...
+
+    def listen(self, rollout_id: str, at: float) -> None:
+        """Wait until it is known whether the lease's owner lives, as `acquire` does outside of a claim."""
         ...
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 from wavegate.bootstrap.prepare import Prepared, make_question, password_files
 from wavegate.bootstrap.reading import work_of
 from wavegate.core.outcomes import CLOSED
+from wavegate.core.plan import Plan
 from wavegate.core.spec import RolloutSpec
 from wavegate.errors import WavegateError
 from wavegate.ports import Answer, Journal
+from wavegate.reports.sentences import some
 
 SNAPSHOT = "inventory.json"
 _PASSWORD_FILES = "password-files.json"  # noqa: S105 - where passwords are, no passwords
@@ -75,13 +77,18 @@ def _freeze(prepared: Prepared, work: Path) -> Frozen:
     return frozen
 
 
-def thaw(project: Path, work: Path) -> Frozen:
-    """Return the frozen material of an earlier rollout; raise WavegateError when it cannot go on with it."""
+def thaw(project: Path, work: Path, plan: Plan) -> Frozen:
+    """Return the frozen material of an earlier rollout; raise WavegateError when it cannot go on with it.
+
+    A closed rollout has no inventory any more (it may hold secrets in plain text): it is read anew from the
+    frozen copy, and must still have every host of the plan.
+    """
     from wavegate.adapters.ansible import ask
+    from wavegate.adapters.executor.private import write_private_json
     from wavegate.config.load import load_rollout
 
     material = (work / "material").resolve()
-    for path in (material, work / "rollout.yml", work / SNAPSHOT, work / _PASSWORD_FILES):
+    for path in (material, work / "rollout.yml", work / _PASSWORD_FILES):
         if not path.exists():
             raise WavegateError(
                 "material-missing",
@@ -93,7 +100,9 @@ def thaw(project: Path, work: Path) -> Frozen:
     unlocking = tuple(str(project / path) for path in question.vault_password_files)
     question = replace(question, patterns=("all",), playbooks=(), vault_password_files=unlocking)
     passwords = json.loads((work / _PASSWORD_FILES).read_text(encoding="utf-8"))
-    answer = ask(question, material, snapshot=work / SNAPSHOT, environment=passwords)
+    snapshot = work / SNAPSHOT
+    kept = snapshot.is_file()
+    answer = ask(question, material, snapshot=snapshot if kept else None, environment=passwords)
     if answer.problems:
         # Without every password, secrets would be neither usable nor known, and so would be shown.
         raise WavegateError(
@@ -102,7 +111,20 @@ def thaw(project: Path, work: Path) -> Frozen:
             why="\n".join(f"{problem.subject}: {problem.message}" for problem in answer.problems),
             hint="put back what is missing (a vault password file?) and resume again",
         )
+    if not kept:
+        _require_hosts(plan, answer)
+        write_private_json(snapshot, answer.snapshot)
     return Frozen(project, work, material, spec, answer)
+
+
+def _require_hosts(plan: Plan, answer: Answer) -> None:
+    missing = sorted(set(plan.hosts).difference(answer.fleet.hosts))
+    if missing:
+        raise WavegateError(
+            "resume-impossible",
+            f"the inventory does not hold every host of the plan any more: {some(missing)}",
+            hint="put them back into the inventory, or start a new rollout for the hosts that are left",
+        )
 
 
 def forget_closed(journal: Journal, project: Path) -> None:

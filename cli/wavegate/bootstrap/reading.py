@@ -73,6 +73,17 @@ def open_rollout(rollout_id: str | None) -> OpenedRollout:
     return OpenedRollout(row, journal.plan(row.id), records, state, is_died(row), project)
 
 
+def open_rollouts() -> list[str]:
+    """Return the ids of the project's open rollouts, oldest first; none where there is no journal."""
+    try:
+        rows = open_project_journal(current_project()).rollouts()
+    except WavegateError as error:
+        if error.code != "no-rollouts":
+            raise
+        return []
+    return [row.id for row in reversed(rows) if row.status not in CLOSED]
+
+
 def choose(rows: Sequence[RolloutRow]) -> RolloutRow:
     """Return the only open rollout, or the latest when none is open; raise WavegateError otherwise."""
     if not rows:

@@ -7,15 +7,15 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wavegate.bootstrap.material import Frozen, forget_closed, forget_secrets, freeze, tell_not_written, thaw
 from wavegate.bootstrap.prepare import Prepared
 from wavegate.bootstrap.reading import open_project_journal, user_name, work_of
-from wavegate.bootstrap.wiring import end_batches, wire
-from wavegate.core.events import BatchEnded, RolloutEnded
+from wavegate.bootstrap.wiring import wire
+from wavegate.core.events import BatchEnded, Event, RolloutEnded
 from wavegate.core.folding import fold
 from wavegate.core.outcomes import CLOSED, Status
 from wavegate.core.plan import Plan
@@ -26,15 +26,18 @@ from wavegate.ports import Journal, RolloutRow
 from wavegate.reports.sentences import some
 
 
-def start(prepared: Prepared, watcher: Watcher) -> tuple[str, State]:
-    """Freeze the material, write the rollout to the journal, walk it; return its id and where it stands."""
+def start(prepared: Prepared, watcher: Watcher, *, stays: bool = True) -> tuple[str, State]:
+    """Freeze the material, write the rollout to the journal, walk it; return its id and where it stands.
+
+    Without `stays`, it is left as soon as only time can bring it on.
+    """
     journal = open_project_journal(prepared.project, create=True)
     rollout_id = secrets.token_hex(4)
     work = work_of(prepared.project, rollout_id)
     try:
         with _one_at_a_time(prepared.project):
             frozen = _claim(journal, rollout_id, prepared, work)
-        with wire(rollout_id, prepared.plan, journal, frozen, watcher) as engine:
+        with wire(rollout_id, prepared.plan, journal, frozen, watcher, stays=stays) as engine:
             return rollout_id, engine.start(user_name())
     except BaseException as error:
         take_back(journal, rollout_id, work, error)
@@ -83,44 +86,41 @@ def take_back(journal: Journal, rollout_id: str, work: Path, error: BaseExceptio
     shutil.rmtree(work, ignore_errors=True)
 
 
-def resume(row: RolloutRow, project: Path, watcher: Watcher) -> State:
-    """Go on with a rollout from its journal and its frozen material alone."""
-    if row.status in CLOSED:
-        raise WavegateError(
-            "rollout-closed",
-            f"rollout {row.id} ({row.name}) is {row.status}: there is nothing to go on with",
-            hint=f"see `wavegate report {row.id}`, then start anew: wavegate run {row.file}",
-        )
+def carry_on(
+    row: RolloutRow, project: Path, watcher: Watcher, before: Sequence[Event] = (), *, stays: bool = True
+) -> State:
+    """Go on with a rollout from its journal and its frozen material alone.
+
+    `before` is what a person wants first. Without `stays`, it is left as soon as only time can bring it on.
+    """
     journal = open_project_journal(project)
     plan = journal.plan(row.id)
     with _one_at_a_time(project):
         refuse_others(journal, plan, project, own=row.id)
         journal.acquire(row.id, time.time())
     try:
-        frozen = thaw(project, work_of(project, row.id))
+        frozen = thaw(project, work_of(project, row.id), plan)
     except BaseException:
         journal.release(row.id)
         raise
-    with wire(row.id, plan, journal, frozen, watcher) as engine:
-        has_begun = bool(journal.read(row.id))
-        return engine.resume(user_name()) if has_begun else engine.start(user_name())
+    last = journal.read(row.id)[-1:]
+    not_before = last[0].at if last else 0.0
+    with wire(row.id, plan, journal, frozen, watcher, stays=stays, not_before=not_before) as engine:
+        return engine.resume(user_name(), before) if last else engine.start(user_name())
 
 
-def abort(row: RolloutRow, project: Path, reason: str) -> None:
-    """End an open rollout for good, as it stands; raise WavegateError while somebody walks it."""
-    if row.status in CLOSED:
-        status = row.status.replace("_", " ")
-        raise WavegateError("rollout-closed", f"rollout {row.id} ({row.name}) is {status} already")
+def end_as_it_stands(row: RolloutRow, project: Path, reason: str) -> State:
+    """End a rollout whose frozen material is gone: nothing can be done for its hosts any more."""
     journal = open_project_journal(project)
     now = time.time()
     journal.acquire(row.id, now)
     state = fold(State(), journal.read(row.id))
-    end_batches(row.id, state.in_flight)
     lost = [BatchEnded(batch, "lost", "the rollout was aborted") for batch in state.in_flight]
     ended = RolloutEnded(Status.ABORTED, f"aborted by {user_name()}: {reason}")
-    journal.append(row.id, state.seq, [*lost, ended], now)
+    fold(state, journal.append(row.id, state.seq, [*lost, ended], now))
     journal.release(row.id)
     forget_secrets(work_of(project, row.id))
+    return state
 
 
 def refuse_others(journal: Journal, plan: Plan, project: Path, own: str = "") -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -16,6 +16,7 @@ from wavegate.core.events import StopRequested
 from wavegate.core.plan import Plan
 from wavegate.engine.engine import Engine, Watcher
 from wavegate.engine.inbox import Inbox
+from wavegate.errors import WavegateError
 from wavegate.ports import Journal
 
 if TYPE_CHECKING:
@@ -24,16 +25,43 @@ if TYPE_CHECKING:
 
 
 class SystemClock:
-    """The controller's clock."""
+    """The controller's clock, which never jumps: it goes on from where it stood when it was made.
+
+    `not_before` is the time of the journal's last record: a clock that was set back in between does not make
+    a soak longer, and one that is set while the process lives changes nothing.
+    """
+
+    def __init__(self, not_before: float = 0.0) -> None:
+        self._began = max(time.time(), not_before)
+        self._elapsed = _elapsed()
 
     def now(self) -> float:
         """Return seconds since the epoch, UTC."""
-        return time.time()
+        return self._began + _elapsed() - self._elapsed
+
+
+def _elapsed() -> float:
+    """Return seconds that nobody sets; where the system can, a machine's sleep counts too."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 
 @contextmanager
-def wire(rollout_id: str, plan: Plan, journal: Journal, frozen: Frozen, watcher: Watcher) -> Iterator[Engine]:
-    """Yield a wired engine that listens to signals; release the lease and every helper process afterwards."""
+def wire(  # noqa: PLR0913 - what an engine is made of
+    rollout_id: str,
+    plan: Plan,
+    journal: Journal,
+    frozen: Frozen,
+    watcher: Watcher,
+    *,
+    stays: bool = True,
+    not_before: float = 0.0,
+) -> Iterator[Engine]:
+    """Yield a wired engine that listens to signals; release the lease and every helper process afterwards.
+
+    When the journal cannot be written any more, what is in flight ends first: its outcomes stay on disk for
+    `resume`. When the lease was taken over, what is in flight is the new owner's business.
+    """
     from wavegate.adapters.executor import LocalExecutor
 
     launch = make_launch(rollout_id, plan, frozen)
@@ -45,17 +73,27 @@ def wire(rollout_id: str, plan: Plan, journal: Journal, frozen: Frozen, watcher:
         journal=journal,
         executor=executor,
         prober=prober,
-        clock=SystemClock(),
+        clock=SystemClock(not_before),
         inbox=Inbox(),
         watcher=watcher,
+        stays=stays,
     )
+    lost = False
     try:
         with _signals(engine.inbox):
             yield engine
         journal.release(rollout_id)
+    except WavegateError as error:
+        lost = error.code == "lease-lost"
+        if lost:
+            executor.abandon()
+        else:
+            executor.drain()
+        raise
     finally:
         prober.close()
-        executor.close()
+        if not lost:
+            executor.close()
         if engine.state.is_closed:
             forget_secrets(frozen.work)
 
@@ -127,12 +165,3 @@ def forget_runtime(work: Path) -> None:
     folder = open_runtime_folder(work)
     close_connections(folder)
     remove_runtime_folder(work, folder)
-
-
-def end_batches(rollout_id: str, batches: Iterable[str]) -> None:
-    """End the Ansible processes that outlived the process that walked the rollout."""
-    from wavegate.adapters.executor.environment import marker_of
-    from wavegate.adapters.executor.processes import end_processes
-
-    for batch in batches:
-        end_processes(marker_of(rollout_id, batch))

@@ -11,10 +11,14 @@ from wavegate.core.outcomes import Status
 from wavegate.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
+    from wavegate.bootstrap.reading import OpenedRollout
     from wavegate.core.plan import Plan
     from wavegate.core.state import State
+    from wavegate.reports.live import Progress
 
 _EXIT = {
     Status.COMPLETED: ExitCode.DONE,
@@ -47,6 +51,18 @@ def exit_code_of(status: Status, *, died: bool = False) -> ExitCode:
     return ExitCode.NEEDS_PERSON if died else _EXIT.get(status, ExitCode.WAITING)
 
 
+def steer(rollout: str | None, act: Callable[[OpenedRollout, Progress], State]) -> ExitCode:
+    """Open the rollout, let `act` carry it on in front of the person, and finish."""
+    from wavegate.bootstrap.reading import open_rollout
+    from wavegate.reports.live import Progress
+
+    opened = open_rollout(rollout)
+    progress = Progress(opened.plan, talk_console())
+    with progress.shown():
+        state = act(opened, progress)
+    return finish(opened.row.id, opened.plan, state)
+
+
 def finish(rollout_id: str, plan: Plan, state: State) -> ExitCode:
     """Print where the rollout stands and what to call next; return the exit code for it."""
     from wavegate.reports.standing import take_standing
@@ -54,8 +70,10 @@ def finish(rollout_id: str, plan: Plan, state: State) -> ExitCode:
 
     result_console().print(render_standing(take_standing(plan, state, state.at), state.at))
     talk = talk_console()
-    if not state.is_closed:
+    if not state.is_closed and state.status is not Status.HALTED:
         talk.print(f"go on with it: wavegate resume {rollout_id}")
+    if state.status is Status.HALTED:
+        talk.print(f"decide: wavegate retry, skip, rollback or abort {rollout_id}")
     talk.print(f"read the report: wavegate report {rollout_id}")
     return exit_code_of(state.status)
 

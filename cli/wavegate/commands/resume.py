@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wavegate.commands._common import finish, rollout_argument, talk_console
+from wavegate.commands._common import rollout_argument, steer
 
 if TYPE_CHECKING:
     from wavegate.errors import ExitCode
@@ -15,23 +15,18 @@ if TYPE_CHECKING:
 @click.command(name="resume")
 @rollout_argument
 def command(rollout: str | None) -> ExitCode:
-    """Go on with rollout ID (default: the only open one) from where it stopped.
+    """Go on with rollout ID (default: the only open one) from where it stopped, and stay with it.
 
-    Needs nothing but the journal and the frozen material: edits since the start do not leak in. Hosts that
-    were in flight when the process died are done again, after its Ansible processes were seen gone. A gate
-    that was inconclusive looks again.
+    Needs nothing but the journal and the frozen material: edits since the start do not leak in. What dead
+    processes left running is waited for or ended, and read; hosts in doubt are looked at and done again. A
+    gate that was inconclusive looks again. A halted rollout needs a decision first: `retry`, `skip`,
+    `rollback` or `abort`.
 
     \b
     Example:
       wavegate resume
       wavegate resume 7f3a
     """
-    from wavegate.bootstrap.reading import open_rollout
-    from wavegate.bootstrap.walk import resume
-    from wavegate.reports.live import Progress
+    from wavegate.bootstrap.steer import go_on
 
-    opened = open_rollout(rollout)
-    progress = Progress(opened.plan, talk_console())
-    with progress.shown():
-        state = resume(opened.row, opened.project, progress)
-    return finish(opened.row.id, opened.plan, state)
+    return steer(rollout, go_on)

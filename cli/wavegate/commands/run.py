@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 @click.command(name="run")
 @click.argument("file", type=click.Path(path_type=Path, readable=False))
-def command(file: Path) -> ExitCode:
+@click.option("--no-wait", is_flag=True, help="Leave as soon as only time can bring it on (exit code 10).")
+def command(file: Path, no_wait: bool) -> ExitCode:
     """Start the rollout that FILE describes and stay until it is over.
 
     Shows waves, hosts in flight, failures, the soak and the gate's measurements as they come. Ctrl-C once
@@ -24,9 +25,10 @@ def command(file: Path) -> ExitCode:
     \b
     Example:
       wavegate run rollouts/patch-intranet.yml
+      wavegate run rollouts/patch-intranet.yml --no-wait; wavegate tick
     \b
     Exit codes:
-      0 completed · 20 held, a person must act · 30 halted · 31 rolled back
+      0 completed · 10 waiting, call `wavegate tick` later · 20 held, a person must act · 30 halted · 31 rolled back
       32 rollback failed · 40 bad input, nothing was started · 130 interrupted
     """
     from wavegate.bootstrap.prepare import prepare
@@ -36,5 +38,5 @@ def command(file: Path) -> ExitCode:
     prepared = prepare(file)
     progress = Progress(prepared.plan, talk_console())
     with progress.shown():
-        rollout_id, state = start(prepared, progress)
+        rollout_id, state = start(prepared, progress, stays=not no_wait)
     return finish(rollout_id, prepared.plan, state)

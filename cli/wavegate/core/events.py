@@ -219,6 +219,15 @@ class StopRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseBroken:
+    """A person took the lease away from `owner`, who can never write again; the rollout stands as it was."""
+
+    by: str
+    reason: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutPaused:
     """The rollout stands still: `waiting` for time, or for a person (held, interrupted, halted, ...)."""
 
@@ -253,6 +262,7 @@ Event = (
     | HostSkipped
     | AbortRequested
     | StopRequested
+    | LeaseBroken
     | RolloutPaused
     | RolloutEnded
 )

@@ -275,6 +275,10 @@ def _stop_requested(state: State, event: ev.StopRequested, at: float) -> None:  
     state.stop = event
 
 
+def _lease_broken(state: State, event: ev.LeaseBroken, at: float) -> None:
+    """Change nothing: the next process resumes as after a death."""
+
+
 def _paused(state: State, event: ev.RolloutPaused, at: float) -> None:
     state.status, state.reason = event.status, event.reason
     if event.status in {Status.HALTED, Status.ROLLBACK_FAILED}:
@@ -304,6 +308,7 @@ _APPLY: dict[type, Callable[..., None]] = {
     ev.HostSkipped: _skipped,
     ev.AbortRequested: _abort_requested,
     ev.StopRequested: _stop_requested,
+    ev.LeaseBroken: _lease_broken,
     ev.RolloutPaused: _paused,
     ev.RolloutEnded: _ended,
 }

@@ -129,7 +129,7 @@ class Engine:
         requests = self.journal.requests(self.rollout_id)
         if requests:
             self._write([request.event for request in requests])
-            self.journal.forget_requests(self.rollout_id, requests[-1].number)
+            self.journal.forget_requests(requests)
 
     def _say_alive(self) -> None:
         now = self.clock.now()

@@ -51,10 +51,15 @@ class RunningBatch:
         self._read = 0
         self._guard = ""
         self._bug = ""
+        self._thread = threading.Thread(target=self._run, name=f"batch {order.batch}", daemon=True)
 
     def start(self) -> None:
         """Run the batch in a thread of its own."""
-        threading.Thread(target=self._run, name=f"batch {self._order.batch}", daemon=True).start()
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Return when the batch is over."""
+        self._thread.join()
 
     def cancel(self) -> None:
         """End the batch's processes, without waiting for it."""
@@ -72,7 +77,10 @@ class RunningBatch:
         try:
             self._prepare()
             timer.start()
-            detail = self._drive()
+            if self._folder.fence.exists():  # this process slept while another one took over
+                self._stopping = Ending.CANCELED
+            else:
+                detail = self._drive()
         except Exception:  # noqa: BLE001 - the batch's end must be reported, whatever happened
             if self._stopping is None:  # ansible-runner may stumble over a process that was ended
                 detail = self._note_bug()
@@ -160,7 +168,7 @@ class RunningBatch:
         return f"ansible-playbook {how}: {complaint}".rstrip(": ")
 
     def _finish(self, ending: Ending, detail: str) -> None:
-        self._call.remove_files()
+        self._call.remove_limit()
         clean = self._redact(detail)
         why = f"after {self._launch.timeout:g} s" if ending is Ending.TIMED_OUT else clean
         self._tell(self._evidence.end(ending, why))

@@ -18,6 +18,7 @@ from wavegate.adapters.executor.environment import (
     build_environment,
     inherited_environment,
     marker_of,
+    task_marker,
     vault_arguments,
 )
 from wavegate.adapters.executor.launch import BatchFolder, Launch
@@ -61,6 +62,8 @@ class AnsibleCall:
             "token": self.token,
             "wrapper": str(folder.wrapper),
             "evidence": str(folder.evidence),
+            "fence": str(folder.fence),
+            "task": task_marker(self.launch.rollout_id, self.name),
             "hosts": self.hosts,
         }
         write_private_json(folder.order, order)
@@ -113,6 +116,10 @@ class AnsibleCall:
     def remove_files(self) -> None:
         """Remove everything that `prepare` wrote."""
         shutil.rmtree(self.folder.private, ignore_errors=True)
+        self.remove_limit()
+
+    def remove_limit(self) -> None:
+        """Remove what `prepare` wrote outside of the folder."""
         self._limit.unlink(missing_ok=True)
 
     @property

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from wavegate.adapters.executor.launch import BatchFolder, Launch
 from wavegate.core.spec import Become
@@ -36,6 +37,14 @@ _RUNNERS_OWN = (
 def marker_of(rollout_id: str, batch: str) -> str:
     """Return the value of WAVEGATE_BATCH by which a batch's processes are found."""
     return f"{rollout_id}/{batch}"
+
+
+def task_marker(rollout_id: str, batch: str) -> str:
+    """Return the template of WAVEGATE_TASK, by which a batch's tasks are found on the hosts themselves.
+
+    Quoted for URLs, so that no shell on the way quotes it once more.
+    """
+    return f"{quote(rollout_id)}/{quote(batch)}@{{{{ inventory_hostname | urlencode }}}}"
 
 
 def build_environment(

@@ -71,6 +71,11 @@ class BatchFolder:
         return self.root / "output.txt"
 
     @property
+    def fence(self) -> Path:
+        """Once it is there, nothing of the batch starts any more: another process has taken over."""
+        return self.root / "fence"
+
+    @property
     def wrapper(self) -> Path:
         """The generated playbook that imports the procedure's playbooks."""
         return self.private / "batch.yml"

@@ -15,9 +15,9 @@ from wavegate.adapters.executor.private import (
     open_runtime_folder,
     remove_runtime_folder,
 )
-from wavegate.adapters.executor.processes import end_processes, wait_for_processes
+from wavegate.adapters.executor.processes import GRACE, end_processes, wait_for_processes
 from wavegate.adapters.executor.sockets import close_connections
-from wavegate.core.events import BatchSubmitted, HostFinished
+from wavegate.core.events import BatchEnded, BatchSubmitted, Event, HostFinished
 from wavegate.ports import Report
 
 
@@ -52,12 +52,37 @@ class LocalExecutor:
     def collect(self, order: BatchSubmitted) -> tuple[HostFinished, ...]:
         """Return the certain outcomes that a batch of a dead process left on disk."""
         marker = marker_of(self._launch.rollout_id, order.batch)
-        wait_for_processes(marker, self._survivor_limit)
         folder = BatchFolder.of(self._launch, order.batch)
+        wait_for_processes(marker, self._survivor_limit)
+        make_private_folder(folder.root)
+        folder.fence.touch(mode=0o600)
+        wait_for_processes(marker, GRACE)  # it stops by itself before its next task
         outcomes = read_leftovers(self._launch, order, folder)  # before signals make tasks fail
         end_processes(marker)
-        shutil.rmtree(folder.private, ignore_errors=True)
         return outcomes
+
+    def acknowledge(self, event: Event) -> None:
+        """Remove what a batch left on disk as soon as its end is in the journal, and no sooner."""
+        if isinstance(event, BatchEnded):
+            shutil.rmtree(BatchFolder.of(self._launch, event.batch).private, ignore_errors=True)
+
+    def drain(self) -> None:
+        """Wait until no batch runs any more; what they leave on disk stays for the next process."""
+        while True:
+            with self._lock:
+                running = list(self._running.values())
+            if not running:
+                return
+            for batch in running:
+                batch.wait()
+
+    def abandon(self) -> None:
+        """End what runs; the shared connections are left to the process that has taken over."""
+        with self._lock:
+            running = list(self._running.values())
+        for batch in running:
+            batch.cancel()
+            batch.wait()
 
     def close(self) -> None:
         """Close the shared ssh connections and remove their folder; no batch may be running."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 from wavegate.adapters.executor.launch import Launch
 from wavegate.core.events import BatchSubmitted
 from wavegate.core.spec import Procedure
 
+SETTLE_PATIENCE = 60
+"""Seconds in which a task of an earlier batch may end by itself on its host, before it is asked to."""
 _COLLECTION_PLAYBOOK = re.compile(r"[a-z_]\w*\.[a-z_]\w*\.[a-z_][\w.]*", re.IGNORECASE)
 
 
@@ -16,10 +19,36 @@ def build_wrapper(launch: Launch, order: BatchSubmitted, token: str) -> list[dic
     """Return the plays: each procedure's playbooks, imported, then its completion play."""
     plays: list[dict[str, Any]] = []
     for procedure in order.procedures:
+        if procedure == Procedure.SETTLE:
+            plays += [_settling_play(launch, order), _completion_play(token, procedure)]
+            continue
         names = launch.playbooks[Procedure(procedure)]
         plays += [{"ansible.builtin.import_playbook": locate_playbook(launch, name)} for name in names]
         plays.append(_completion_play(token, procedure))
     return plays
+
+
+def _settling_play(launch: Launch, order: BatchSubmitted) -> dict[str, Any]:
+    """Return a play that a host gets through only when no task of an earlier batch is at work there."""
+    look = {
+        "name": "Wait for tasks of earlier batches",
+        "wavegate_settle": {
+            "rollout": quote(launch.rollout_id),
+            "batch": quote(order.batch),
+            "host": "{{ inventory_hostname | urlencode }}",
+            "patience": SETTLE_PATIENCE,
+        },
+        "when": "ansible_connection | default('ssh') not in ['winrm', 'psrp']",
+    }
+    return {
+        "name": "Settle",
+        "hosts": "all",
+        "gather_facts": False,
+        "strategy": "ansible.builtin.linear",
+        "any_errors_fatal": False,
+        "tags": ["always"],
+        "tasks": [look],
+    }
 
 
 def _completion_play(token: str, procedure: str) -> dict[str, Any]:

@@ -50,3 +50,13 @@ events = Table(
     # One tree instead of a table and its index: half the pages written for each event.
     sqlite_with_rowid=False,
 )
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("rollout_id", Text, ForeignKey("rollouts.id"), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)

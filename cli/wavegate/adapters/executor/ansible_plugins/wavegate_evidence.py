@@ -28,6 +28,8 @@ description:
 author: wavegate
 """
 
+_TASK_MARKER = "WAVEGATE_TASK"
+_WITHOUT_ENVIRONMENT = frozenset({"raw", "ansible.builtin.raw", "ansible.legacy.raw"})
 _ENDINGS = ("end_host", "end_batch", "end_play")
 
 
@@ -41,6 +43,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._file: Any = None
+        self._fence = ""
+        self._task_marker = ""
         self._early: dict[str, _EarlyEnd] = {}
         self._running: set[str] = set()
         self._announced: set[str] = set()
@@ -50,6 +54,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         order = json.loads(Path(os.environ["WAVEGATE_ORDER"]).read_text("utf-8"))
         if playbook._file_name != order["wrapper"]:
             return  # an ansible-playbook that a task of the batch started: none of ours
+        self._fence, self._task_marker = order["fence"], order["task"]
+        self._look_at_fence()
         self._file = Path(order["evidence"]).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115
         inventory = playbook.get_plays()[0].get_variable_manager()._inventory
         found = {host.name for host in inventory.get_hosts()}
@@ -69,6 +75,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ARG002
         """Write what the task's trouble would mean; remember a `meta: end_…` that every host comes to."""
+        self._look_at_fence()
+        self._mark(task)
         self._announce(task)
         how = task._get_meta()
         if how in _ENDINGS and task._uuid not in self._early and not _is_detour(task):
@@ -76,6 +84,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_playbook_on_handler_task_start(self, task: Any) -> None:
         """Write what the handler's trouble would mean."""
+        self._look_at_fence()
+        self._mark(task)
         self._announce(task)
 
     def v2_runner_on_skipped(self, result: Any) -> None:
@@ -100,6 +110,19 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def v2_playbook_on_stats(self, stats: Any) -> None:  # noqa: ARG002
         """Write what is still unwritten."""
         self._write_early_ends()
+
+    def _look_at_fence(self) -> None:
+        """Leave the process before its next task when another one has taken the rollout over."""
+        if self._fence and Path(self._fence).exists():
+            raise SystemExit("wavegate: another process has taken this rollout over; nothing more is started")
+
+    def _mark(self, task: Any) -> None:
+        """Let the task be found on its host, should nobody see its end."""
+        if not self._task_marker or task.action in _WITHOUT_ENVIRONMENT:
+            return
+        own = task._environment if isinstance(task._environment, list) else []
+        if not any(isinstance(one, dict) and _TASK_MARKER in one for one in own):
+            task._environment = [*own, {_TASK_MARKER: self._task_marker}]
 
     def _announce(self, task: Any) -> None:
         """Write it once for each task: before its results, and before the terminal may be gone."""

@@ -1,0 +1,187 @@
+"""What a person may do to a rollout: go on, do hosts again, skip one, put hosts back, stop or end it.
+
+Each verb is refused, with what to do instead, where it makes no sense; otherwise it becomes events.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from wavegate.bootstrap.reading import OpenedRollout, open_project_journal, user_name
+from wavegate.bootstrap.walk import carry_on, end_as_it_stands
+from wavegate.core import events as ev
+from wavegate.core.outcomes import CLOSED, WALKING, Outcome, Status
+from wavegate.core.plan import PlannedWave
+from wavegate.core.rollback import needs_rollback
+from wavegate.core.spec import Procedure
+from wavegate.core.state import State
+from wavegate.engine.engine import Watcher
+from wavegate.errors import ExitCode, WavegateError
+
+_AGAIN = frozenset({Status.HALTED, Status.HELD, Status.INTERRUPTED, Status.WAITING, Status.COMPLETED})
+"""Where hosts can be done again or skipped: nobody walks, and nothing was put back."""
+
+
+def go_on(opened: OpenedRollout, watcher: Watcher, *, stays: bool = True) -> State:
+    """Carry the rollout on from where it stopped."""
+    row = opened.row
+    if row.status in CLOSED:
+        raise _refuse(opened, "there is nothing to go on with", f"start anew: wavegate run {row.file}")
+    if row.status == Status.HALTED and (opened.state.breach or opened.state.failed_gate):
+        hint = f"wavegate retry {row.id} · skip {row.id} HOST · rollback {row.id} · abort {row.id}"
+        raise _refuse(opened, opened.state.reason, hint, ExitCode.HALTED)
+    return carry_on(row, opened.project, watcher, stays=stays)
+
+
+def retry(opened: OpenedRollout, watcher: Watcher, patterns: str) -> State:
+    """Do bad hosts again (all of them without `patterns`), and what stopped the rollout is judged anew."""
+    _require(opened, _AGAIN, "be retried")
+    chosen = set(_choose_hosts(opened, patterns)) if patterns else set(_bad_hosts(opened))
+    retried = [event for wave in opened.plan.waves if (event := _retry_in(wave, chosen))]
+    if not retried and opened.state.failed_gate:
+        retried = [ev.HostsRetried(opened.state.failed_gate, (), (), user_name())]
+    if not retried:
+        raise _refuse(
+            opened, "no host of it is bad", f"name hosts: wavegate retry {opened.row.id} --hosts HOST"
+        )
+    done = [host for host in chosen if opened.state.host(host).outcome is Outcome.DONE]
+    if bad_done := [host for host in done if not opened.state.host(host).is_bad]:
+        raise _refuse(opened, f"{', '.join(sorted(bad_done))} is done already", "name hosts that are bad")
+    return carry_on(opened.row, opened.project, watcher, retried)
+
+
+def _retry_in(wave: PlannedWave, chosen: set[str]) -> ev.HostsRetried | None:
+    hosts = tuple(host for host in wave.hosts if host in chosen)
+    batches = tuple(index for index, batch in enumerate(wave.batches) if chosen.intersection(batch.hosts))
+    return ev.HostsRetried(wave.name, hosts, batches, user_name()) if hosts else None
+
+
+def _bad_hosts(opened: OpenedRollout) -> Iterable[str]:
+    again = {Outcome.FAILED, Outcome.UNREACHABLE, Outcome.TIMED_OUT, Outcome.ABORTED, Outcome.NOT_STARTED}
+    for name, host in opened.state.hosts.items():
+        if host.is_bad or (host.outcome in again and host.forward is None):
+            yield name
+
+
+def skip(opened: OpenedRollout, host: str, reason: str) -> State:
+    """Take a host out of the rollout; it counts neither as done nor as bad."""
+    _require(opened, _AGAIN - {Status.COMPLETED}, "have a host skipped")
+    _choose_hosts(opened, host)
+    if opened.state.host(host).outcome is Outcome.DONE and not opened.state.host(host).is_bad:
+        raise _refuse(opened, f"{host} is done already", f"see `wavegate report {opened.row.id}`")
+    wave = next(wave.name for wave in opened.plan.waves if host in wave.hosts)
+    return _note(opened, ev.HostSkipped(wave, host, user_name(), reason))
+
+
+def roll_back(
+    opened: OpenedRollout,
+    watcher: Watcher,
+    *,
+    wave: str = "",
+    names: Sequence[str] = (),
+    everything: bool = False,
+) -> State:
+    """Put hosts back: of one wave, by name, or all that the rollout may have changed."""
+    if not opened.plan.playbooks.get(Procedure.ROLLBACK):
+        raise _refuse(
+            opened, "it names no rollback playbook", "put hosts back by hand, or with another rollout"
+        )
+    _require(opened, frozenset(Status) - WALKING - {Status.PLANNED}, "be rolled back")
+    _require_known(opened, names)
+    hosts = set(names) if names else set(opened.plan.hosts) if everything else set(_wave(opened, wave).hosts)
+    eligible = tuple(
+        host
+        for host in opened.plan.hosts
+        if host in hosts and needs_rollback(opened.plan, opened.state, host)
+    )
+    if not eligible:
+        raise _refuse(
+            opened, "the rollout has changed nothing there", f"see `wavegate report {opened.row.id}`"
+        )
+    where = [one.name for one in opened.plan.waves if not hosts.isdisjoint(one.hosts)][-1]
+    started = ev.RollbackStarted(where, eligible, f"asked by {user_name()}", user_name())
+    return carry_on(opened.row, opened.project, watcher, [started])
+
+
+def _wave(opened: OpenedRollout, name: str) -> PlannedWave:
+    names = [wave.name for wave in opened.plan.waves]
+    if name not in names:
+        raise _tell_unknown("wave", name, names)
+    return opened.plan.waves[names.index(name)]
+
+
+def abort(opened: OpenedRollout, watcher: Watcher, reason: str) -> State:
+    """End the rollout for good; what it took out is put back first."""
+    row = opened.row
+    if row.status in CLOSED:
+        raise _refuse(opened, "it is over already", f"see `wavegate report {row.id}`")
+    try:
+        return carry_on(row, opened.project, watcher, [ev.AbortRequested(user_name(), reason)])
+    except WavegateError as error:
+        if error.code != "material-missing":
+            raise
+        return end_as_it_stands(row, opened.project, reason)
+
+
+def request_stop(opened: OpenedRollout, *, now: bool) -> None:
+    """Ask the process that walks the rollout to start nothing new, and `now` to stop what is in flight."""
+    row = opened.row
+    if opened.died:
+        raise _refuse(
+            opened, "its process is dead: nobody walks it", f"wavegate resume {row.id}, or abort it"
+        )
+    if row.status not in WALKING:
+        raise _refuse(opened, "nobody walks it", f"see `wavegate status {row.id}`")
+    journal = open_project_journal(opened.project)
+    journal.request(row.id, ev.StopRequested(user_name(), now=now), time.time())
+
+
+def _note(opened: OpenedRollout, event: ev.Event) -> State:
+    """Write one event without walking."""
+    from wavegate.core.folding import fold
+
+    journal = open_project_journal(opened.project)
+    now = max(time.time(), opened.state.at)
+    journal.acquire(opened.row.id, now)
+    try:
+        return fold(opened.state, journal.append(opened.row.id, opened.state.seq, [event], now))
+    finally:
+        journal.release(opened.row.id)
+
+
+def _require(opened: OpenedRollout, statuses: frozenset[Status], what: str) -> None:
+    if opened.died:
+        raise _refuse(opened, "its process died", f"first go on with it: wavegate resume {opened.row.id}")
+    if opened.row.status not in statuses:
+        stop = f"first stop it: wavegate halt {opened.row.id}"
+        hint = stop if opened.row.status in WALKING else f"see `wavegate report {opened.row.id}`"
+        raise _refuse(opened, f"it cannot {what} as it stands", hint)
+
+
+def _choose_hosts(opened: OpenedRollout, patterns: str) -> list[str]:
+    """Return the plan's hosts that names or globs (`web*`), separated by commas, choose; each must match."""
+    chosen: list[str] = []
+    for pattern in filter(None, (part.strip() for part in patterns.split(","))):
+        matching = [host for host in opened.plan.hosts if host == pattern or fnmatchcase(host, pattern)]
+        if not matching:
+            raise _tell_unknown("host", pattern, opened.plan.hosts)
+        chosen += matching
+    return chosen
+
+
+def _tell_unknown(kind: str, name: str, known: Sequence[str]) -> WavegateError:
+    near = get_close_matches(name, known, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "see `wavegate report`"
+    return WavegateError(f"{kind}-unknown", f"the rollout has no {kind} {name!r}", hint=hint)
+
+
+def _refuse(
+    opened: OpenedRollout, why: str, hint: str, exit_code: ExitCode = ExitCode.INPUT
+) -> WavegateError:
+    status = "dead" if opened.died else opened.row.status.replace("_", " ")
+    code = "rollout-closed" if opened.row.status in CLOSED else "not-possible-now"
+    what = f"rollout {opened.row.id} ({opened.row.name}) is {status}"
+    return WavegateError(code, what, why=why, hint=hint, exit_code=exit_code)
