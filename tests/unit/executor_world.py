@@ -45,6 +45,8 @@ class Reports:
     """A `report` that can be waited for."""
 
     events: queue.Queue[Event] = field(default_factory=queue.Queue)
+    executor: LocalExecutor | None = None
+    """Who is told that a batch's end is durable; without one, what the batch left on disk stays."""
 
     def __call__(self, event: Event) -> None:
         self.events.put(event)
@@ -58,6 +60,8 @@ class Reports:
         assert len(hosts) == len(finished), "a host was reported twice"
         end = reported[-1]
         assert isinstance(end, BatchEnded)
+        if self.executor:
+            self.executor.acknowledge(end)
         return Finished(hosts, end, reported)
 
 
@@ -117,7 +121,7 @@ class World:
     def play(self, order: BatchSubmitted, **changes: Any) -> Finished:
         """Run one batch to its end."""
         with self.executor(**changes) as executor:
-            reports = Reports()
+            reports = Reports(executor=executor)
             executor.submit(order, reports)
             return reports.wait()
 

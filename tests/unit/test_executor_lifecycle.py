@@ -18,6 +18,7 @@ import pytest
 
 from tests.unit.executor_world import Reports, World, order_for
 from wavegate.adapters.executor.processes import find_processes
+from wavegate.core.events import BatchEnded
 from wavegate.core.outcomes import Outcome
 
 PATIENCE = 60.0
@@ -153,7 +154,10 @@ def test_collect_finds_the_survivors_and_returns_what_is_certain(world: World) -
     with world.executor(rollout_id="crash") as executor:
         executor._survivor_limit = 1.0
         outcomes = executor.collect(order_for("a", "b", "c"))
+        again = executor.collect(order_for("a", "b", "c"))
+        executor.acknowledge(BatchEnded("pilot.1", "lost"))
     assert {found.host: found.outcome for found in outcomes} == {"a": Outcome.FAILED}
+    assert again == outcomes, "nothing is forgotten before it is in the journal"
     assert outcomes[0].reason == "broken"
     assert find_processes("crash/pilot.1") == []
     assert not (world.root / "late").exists()
@@ -226,3 +230,51 @@ def test_closing_leaves_no_folder_of_its_own_behind(world: World) -> None:
 def test_after_a_crash_the_next_executor_takes_over_the_folder_of_control_sockets(world: World) -> None:
     with world.executor() as first, world.executor() as second:
         assert first._runtime == second._runtime
+
+
+def test_a_process_that_slept_while_another_one_took_over_starts_nothing(world: World) -> None:
+    world.write("site.yml", [play(shell(f"touch {world.root}/late"))])
+    order = order_for("a")
+    with world.executor() as sleeper, world.executor() as successor:
+        assert successor.collect(order) == ()
+        reports = Reports()
+        sleeper.submit(order, reports)
+        finished = reports.wait()
+    assert (finished.end.status, finished.outcomes) == ("canceled", {})
+    assert not (world.root / "late").exists()
+
+
+def test_a_surviving_batch_starts_no_further_task_once_it_is_fenced(world: World) -> None:
+    hold = f"echo $$ > {world.root}/started; while [ ! -e {world.root}/go ]; do sleep 0.1; done"
+    world.write("site.yml", [play(shell(hold), shell(f"touch {world.root}/late"))])
+    with world.executor() as executor:
+        reports = Reports()
+        executor.submit(order_for("a"), reports)
+        wait_until((world.root / "started").exists)
+        (world.work / "batches" / "pilot.1" / "fence").touch()
+        (world.root / "go").touch()
+        finished = reports.wait()
+    assert finished.outcomes == {"a": Outcome.ABORTED}
+    assert "another process has taken this rollout over" in world.output(finished)
+    assert not (world.root / "late").exists()
+
+
+def test_a_task_that_outlived_its_batch_is_waited_for_and_nothing_is_started_beside_it(world: World) -> None:
+    wait = f"while [ ! -e {world.root}/go ]; do sleep 0.1; done; touch {world.root}/gone"
+    hold = f"trap '' TERM; echo $$ > {world.root}/started; {wait}"
+    orphan = {
+        "name": "leave a task behind",
+        "ansible.builtin.command": {"argv": ["setsid", "--fork", "sh", "-c", hold]},
+    }
+    world.write("site.yml", [play(orphan)])
+    assert world.play(order_for("a")).outcomes == {"a": Outcome.DONE}
+    wait_until((world.root / "started").exists)
+    world.write("site.yml", [play(shell(f"cp {world.root}/gone {world.root}/late"))])
+    with world.executor() as executor:
+        reports = Reports()
+        executor.submit(order_for("a", batch="pilot.1-try2", procedures=("settle", "apply")), reports)
+        wait_until((world.work / "batches" / "pilot.1-try2" / "output.txt").exists)
+        (world.root / "go").touch()
+        finished = reports.wait()
+    assert finished.outcomes == {"a": Outcome.DONE}
+    assert (world.root / "late").exists(), "it was started only when the task left behind had ended"

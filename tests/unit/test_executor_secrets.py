@@ -102,7 +102,7 @@ def test_no_secret_is_reported_kept_or_on_a_command_line(world: World) -> None:
         become=Become(enabled=False, password_file=become_file),
         secrets=KNOWN,
     ) as executor:
-        reports = Reports()
+        reports = Reports(executor=executor)
         executor.submit(order_for("a", "b"), reports)
         wait_until((world.root / "started").exists)
         lines = command_lines()

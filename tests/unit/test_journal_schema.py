@@ -23,8 +23,8 @@ from wavegate.errors import WavegateError
 NEXT = """
 import sqlalchemy as sa
 from alembic import op
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 def upgrade():
     op.create_table("notes", sa.Column("id", sa.Integer, primary_key=True))
     op.add_column("rollouts", sa.Column("colour", sa.Text, nullable=False, server_default="green"))
@@ -36,7 +36,7 @@ def later(tmp_path: Path) -> Path:
     """The migrations as a later wavegate may have them: one step more."""
     folder = tmp_path / "migrations"
     shutil.copytree(Path(migrations.__path__[0]), folder)
-    (folder / "versions" / "v0002_colour.py").write_text(NEXT)
+    (folder / "versions" / "v0003_colour.py").write_text(NEXT)
     return folder
 
 
@@ -80,20 +80,20 @@ def test_every_migration_says_what_it_is_for() -> None:
 
 def test_an_older_journal_is_upgraded_and_keeps_its_data(path: Path, later: Path) -> None:
     with open_journal(str(path)) as journal:
-        schema.migrate(journal._reading, ("0001", "0002"), str(later))
+        schema.migrate(journal._reading, ("0001", "0002", "0003"), str(later))
         assert [record.event for record in journal.read("r1")] == list(ONE_OF_EACH)
         assert journal.verify("r1") == []
         with journal._reading.connect() as connection:
-            assert schema.find_revision(connection) == "0002"
+            assert schema.find_revision(connection) == "0003"
             assert connection.exec_driver_sql("SELECT colour FROM rollouts").scalars().all() == ["green"]
 
 
 def test_a_step_that_fails_halfway_leaves_the_journal_as_it_was(path: Path, later: Path) -> None:
-    step = later / "versions" / "v0002_colour.py"
+    step = later / "versions" / "v0003_colour.py"
     step.write_text(NEXT + '    raise RuntimeError("the lights went out")\n')
     before = describe(path)
     with open_journal(str(path)) as journal, pytest.raises(RuntimeError, match="lights"):
-        schema.migrate(journal._reading, ("0001", "0002"), str(later))
+        schema.migrate(journal._reading, ("0001", "0002", "0003"), str(later))
     assert describe(path) == before
     with open_journal(str(path)) as journal:
         assert journal.verify("r1") == []
@@ -121,7 +121,7 @@ def test_a_newer_journal_is_refused_and_left_alone(path: Path, create: bool, upg
 def test_an_older_journal_that_may_not_be_upgraded_is_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema, "REVISIONS", ("0001", "0002"))
+    monkeypatch.setattr(schema, "REVISIONS", ("0001", "0002", "0003"))
     with pytest.raises(WavegateError) as caught:
         open_journal(str(path), create=False, upgrade=False)
     assert caught.value.code == "journal-older"

@@ -76,32 +76,21 @@ def skip(opened: OpenedRollout, host: str, reason: str) -> State:
     return _note(opened, ev.HostSkipped(wave, host, user_name(), reason))
 
 
-def roll_back(
-    opened: OpenedRollout,
-    watcher: Watcher,
-    *,
-    wave: str = "",
-    names: Sequence[str] = (),
-    everything: bool = False,
-) -> State:
-    """Put hosts back: of one wave, by name, or all that the rollout may have changed."""
-    if not opened.plan.playbooks.get(Procedure.ROLLBACK):
-        raise _refuse(
-            opened, "it names no rollback playbook", "put hosts back by hand, or with another rollout"
-        )
+def roll_back(opened: OpenedRollout, watcher: Watcher, *, wave: str = "", patterns: str = "") -> State:
+    """Put back what the rollout may have changed: of one wave, of hosts by name, or of all."""
+    plan = opened.plan
+    if not plan.playbooks.get(Procedure.ROLLBACK):
+        raise _refuse(opened, "it names no rollback playbook", "put hosts back with another rollout")
     _require(opened, frozenset(Status) - WALKING - {Status.PLANNED}, "be rolled back")
-    _require_known(opened, names)
-    hosts = set(names) if names else set(opened.plan.hosts) if everything else set(_wave(opened, wave).hosts)
+    chosen = _choose_hosts(opened, patterns) if patterns else plan.hosts
+    hosts = set(_wave(opened, wave).hosts if wave else chosen)
     eligible = tuple(
-        host
-        for host in opened.plan.hosts
-        if host in hosts and needs_rollback(opened.plan, opened.state, host)
+        host for host in plan.hosts if host in hosts and needs_rollback(plan, opened.state, host)
     )
     if not eligible:
-        raise _refuse(
-            opened, "the rollout has changed nothing there", f"see `wavegate report {opened.row.id}`"
-        )
-    where = [one.name for one in opened.plan.waves if not hosts.isdisjoint(one.hosts)][-1]
+        hint = f"see `wavegate report {opened.row.id}`"
+        raise _refuse(opened, "the rollout has changed nothing there", hint)
+    where = [one.name for one in plan.waves if not hosts.isdisjoint(one.hosts)][-1]
     started = ev.RollbackStarted(where, eligible, f"asked by {user_name()}", user_name())
     return carry_on(opened.row, opened.project, watcher, [started])
 

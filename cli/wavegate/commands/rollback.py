@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 @click.command(name="rollback")
 @rollout_argument
 @click.option("--wave", default="", help="The hosts of this wave.")
-@click.option(
-    "--hosts", default="", metavar="NAMES", help="These hosts: names or globs, separated by commas."
-)
+@click.option("--hosts", default="", metavar="NAMES", help="These: names or globs, separated by commas.")
 @click.option("--all", "everything", is_flag=True, help="Every host that the rollout may have changed.")
 def command(rollout: str | None, wave: str, hosts: str, everything: bool) -> ExitCode:
     """Put hosts of rollout ID back with its rollback playbook, last wave and last batch first.

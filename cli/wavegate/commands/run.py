@@ -28,8 +28,8 @@ def command(file: Path, no_wait: bool) -> ExitCode:
       wavegate run rollouts/patch-intranet.yml --no-wait; wavegate tick
     \b
     Exit codes:
-      0 completed · 10 waiting, call `wavegate tick` later · 20 held, a person must act · 30 halted · 31 rolled back
-      32 rollback failed · 40 bad input, nothing was started · 130 interrupted
+      0 completed · 10 waiting, call `wavegate tick` later · 20 held, a person must act · 30 halted
+      31 rolled back · 32 rollback failed · 40 bad input, nothing was started · 130 interrupted
     """
     from wavegate.bootstrap.prepare import prepare
     from wavegate.bootstrap.walk import start

@@ -29,7 +29,7 @@ _WORST_FIRST = (
 @click.command(name="tick")
 @rollout_argument
 @click.option(
-    "--all", "everything", is_flag=True, help="Every open rollout of this project, one after another."
+    "--all", "everything", is_flag=True, help="Every open rollout of the project, one after another."
 )
 def command(rollout: str | None, everything: bool) -> ExitCode:
     """Carry rollout ID (default: the only open one) on as far as it gets now, then leave.

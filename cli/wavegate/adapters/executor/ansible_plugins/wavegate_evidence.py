@@ -120,7 +120,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         """Let the task be found on its host, should nobody see its end."""
         if not self._task_marker or task.action in _WITHOUT_ENVIRONMENT:
             return
-        own = task._environment if isinstance(task._environment, list) else []
+        # The task's own part only: Ansible adds what blocks, roles and the play say.
+        found = getattr(task, "_environment", None)
+        own = found if isinstance(found, list) else []
         if not any(isinstance(one, dict) and _TASK_MARKER in one for one in own):
             task._environment = [*own, {_TASK_MARKER: self._task_marker}]
 
