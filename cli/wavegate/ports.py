@@ -7,6 +7,7 @@ safe to call from any thread and never raises.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -66,7 +67,8 @@ class Prober(Protocol):
 class RolloutRow:
     """A rollout as `history` lists it; `owner` fields are empty when nobody holds the lease.
 
-    `owner_process` tells the owner's process from every other one that has had, or will have, its pid.
+    `owner_process` tells the owner's process from every other one that has had, or will have, its pid;
+    `silent_for` is how long ago the last heartbeat was when the row was read, by the clock that wrote it.
     """
 
     id: str
@@ -81,6 +83,7 @@ class RolloutRow:
     owner_process: str = ""
     owner_since: float = 0.0
     heartbeat_at: float = 0.0
+    silent_for: float = 0.0
 
 
 class Journal(Protocol):
@@ -125,6 +128,21 @@ class Journal(Protocol):
 
         Raise WavegateError `lease-lost` when this process no longer holds the lease, or somebody else wrote.
         """
+        ...
+
+
+class SharedJournal(Journal, Protocol):
+    """A journal that others start rollouts in, too, maybe from other machines."""
+
+    def claiming(self) -> AbstractContextManager[None]:
+        """Make everything in the block one step, which no other process's claim comes between.
+
+        What is written in it is there for others when the block ends, or not at all when it raises.
+        """
+        ...
+
+    def listen(self, rollout_id: str, at: float) -> None:
+        """Wait until it is known whether the lease's owner lives, as `acquire` does outside of a claim."""
         ...
 
 

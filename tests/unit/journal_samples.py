@@ -56,6 +56,7 @@ ONE_OF_EACH: tuple[ev.Event, ...] = (
     ev.GateDecided("pilot", "after", "healthy", Verdict.FAIL, "web1 is bad"),
     ev.BudgetBreached("wave", "pilot", 1, 0, "1 bad, 0 tolerated"),
     ev.StopRequested("ann", now=True),
+    ev.LeaseBroken("bob", "its machine is gone", "ann@far (process 4711)"),
     ev.RolloutPaused(Status.INTERRUPTED, "stopped by ann"),
     ev.RolloutResumed("bob"),
     ev.RollbackStarted("pilot", ("web1",), "the gate failed"),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.postgresql import Server
 from tests.unit.journal_samples import ONE_OF_EACH, STARTED, begin, build_events, make_plan, write_one_of_each
 from wavegate.adapters.journal import SqlJournal, open_journal, status_after
 from wavegate.core import events as ev
@@ -19,9 +20,12 @@ from wavegate.core.state import State
 from wavegate.errors import ExitCode, WavegateError
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=["file", "memory", "postgresql"])
 def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlJournal]:
     location = str(tmp_path / "journal.db") if request.param == "file" else "sqlite://"
+    if request.param == "postgresql":
+        server: Server = request.getfixturevalue("postgresql")
+        location = server.url(server.make_database("migrated"))
     with open_journal(location) as opened:
         yield opened
 

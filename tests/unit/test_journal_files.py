@@ -192,7 +192,7 @@ def test_a_damaged_journal_is_told_from_an_empty_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "location", ["mysql://ann:secret@db/x", "postgresql://ann:secret@db/x", "ht!tp://secret"]
+    "location", ["mysql://ann:secret@db/x", "postgresql+asyncpg://ann:secret@db/x", "ht!tp://secret"]
 )
 def test_a_database_that_cannot_be_used_is_refused_without_showing_its_password(location: str) -> None:
     with pytest.raises(WavegateError) as caught:

@@ -184,6 +184,15 @@ class StopRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseBroken:
+    """A person took the lease away from `owner`, who can never write again; the rollout stands as it was."""
+
+    by: str
+    reason: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutPaused:
     """The rollout stands still and can be resumed: `held` or `interrupted`, and what a person should do."""
 
@@ -215,6 +224,7 @@ Event = (
     | BudgetBreached
     | RollbackStarted
     | StopRequested
+    | LeaseBroken
     | RolloutPaused
     | RolloutEnded
 )

@@ -209,6 +209,10 @@ def _stop_requested(state: State, event: ev.StopRequested, at: float) -> None:  
     state.stop = event
 
 
+def _lease_broken(state: State, event: ev.LeaseBroken, at: float) -> None:
+    """Change nothing: the next process resumes as after a death."""
+
+
 def _paused(state: State, event: ev.RolloutPaused, at: float) -> None:  # noqa: ARG001
     state.status, state.reason = event.status, event.reason
 
@@ -233,6 +237,7 @@ _APPLY: dict[type, Callable[..., None]] = {
     ev.BudgetBreached: _breached,
     ev.RollbackStarted: _rollback_started,
     ev.StopRequested: _stop_requested,
+    ev.LeaseBroken: _lease_broken,
     ev.RolloutPaused: _paused,
     ev.RolloutEnded: _ended,
 }

@@ -63,6 +63,8 @@ def describe(event: ev.Event, plan: Plan) -> Line | None:  # noqa: C901, PLR0911
         case ev.StopRequested():
             tail = "stopping what is in flight" if event.now else "waiting for what is in flight"
             return Line(f"stop asked by {event.by}: starting nothing new, {tail}", CAREFUL)
+        case ev.LeaseBroken():
+            return Line(f"{event.by} took the lease away from {event.owner}: {event.reason}", CAREFUL)
         case ev.RolloutPaused():
             return Line(f"rollout {event.status}: {event.reason}", CAREFUL)
         case ev.RolloutEnded():

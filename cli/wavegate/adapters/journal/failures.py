@@ -6,10 +6,12 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-from sqlalchemy.engine import ExceptionContext
+from typing import TYPE_CHECKING
 
 from wavegate.errors import ExitCode, WavegateError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import ExceptionContext
 
 KEPT = "what was written before is kept"
 
@@ -37,7 +39,8 @@ FULL = Failure(
 NOT_WRITABLE = Failure(
     "journal-not-writable",
     "the journal {journal} cannot be written",
-    "make the file and its folder writable for you, or put the journal elsewhere with WAVEGATE_JOURNAL",
+    "make it writable for you (a file with its folder; a database with its tables), "
+    "or put the journal elsewhere with WAVEGATE_JOURNAL",
 )
 NOT_READABLE = Failure(
     "journal-not-readable",
@@ -47,7 +50,7 @@ NOT_READABLE = Failure(
 BUSY = Failure(
     "journal-busy",
     "the journal {journal} stayed locked by another process",
-    "try again; if it stays so, look for a process that holds the file open (`fuser -v` on it)",
+    "try again; if it stays so, look for who holds it (a file: `fuser -v` on it; a server: pg_stat_activity)",
     ExitCode.LOCKED,
 )
 UNREADABLE = Failure(
@@ -72,6 +75,23 @@ NEWER = Failure(
     "upgrade wavegate to at least the version that wrote it; nothing was changed",
 )
 
+LOST = Failure(
+    "journal-unreachable",
+    "the database of the journal {journal} cannot be reached",
+    f"look whether the server runs and can be reached from here, then try again (`wavegate resume` for a "
+    f"rollout that had begun); {KEPT}",
+)
+LOGIN_REFUSED = Failure(
+    "journal-login-refused",
+    "the database of the journal {journal} refuses the login",
+    "check the user in WAVEGATE_JOURNAL and its password, best kept in ~/.pgpass or PGPASSFILE",
+)
+NO_DATABASE = Failure(
+    "journal-no-database",
+    "there is no database for the journal {journal}",
+    "check the name in WAVEGATE_JOURNAL, or make the database (`createdb`); wavegate makes its tables itself",
+)
+
 _SQLITE = {
     sqlite3.SQLITE_FULL: FULL,
     sqlite3.SQLITE_READONLY: NOT_WRITABLE,
@@ -87,19 +107,75 @@ _SQLITE = {
 }
 
 
+_SQLSTATES = {
+    "53100": FULL,
+    "25006": NOT_WRITABLE,  # a standby, or a database set to read-only
+    "42501": NOT_WRITABLE,
+    "55P03": BUSY,
+    "40P01": BUSY,
+    "40001": BUSY,
+    "53300": BUSY,
+    "58030": UNREADABLE,
+    "XX001": DAMAGED,
+    "XX002": DAMAGED,
+    "3D000": NO_DATABASE,
+    "28000": LOGIN_REFUSED,
+    "28P01": LOGIN_REFUSED,
+    "25P03": LOST,  # this process stood still in a transaction for too long, and the server ended it
+    "57P01": LOST,
+    "57P02": LOST,
+    "57P03": LOST,
+    "57P05": LOST,
+}
+_LOST_CLASS = "08"
+
+_AT_THE_DOOR = (
+    # What libpq says before there is a connection carries no code, only the server's words.
+    (("password authentication failed", "no password supplied", "no pg_hba.conf entry"), LOGIN_REFUSED),
+    (("role", "does not exist"), LOGIN_REFUSED),
+    (("database", "does not exist"), NO_DATABASE),
+    (("too many clients", "remaining connection slots"), BUSY),
+)
+
+
 def explain_failures(journal: str) -> Callable[[ExceptionContext], None]:
     """Return a listener for SQLAlchemy's `handle_error` that raises the WavegateError a failure means."""
 
     def explain(context: ExceptionContext) -> None:
-        original = context.original_exception
-        code = getattr(original, "sqlite_errorcode", None)
-        if code is None:
-            return
-        failure = _SQLITE.get(code) or _SQLITE.get(code & 0xFF)
-        if failure:
-            raise failure.about(journal, str(original)) from original
+        if failure := find_failure(context.original_exception):
+            raise failure.about(journal, _first_lines(context.original_exception)) from None
 
     return explain
+
+
+def find_failure(error: BaseException) -> Failure | None:
+    """Return what a driver's own error means; None when it is a bug."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None:
+        return _SQLITE.get(code) or _SQLITE.get(code & 0xFF)
+    if type(error).__module__.partition(".")[0] != "psycopg":
+        return None
+    state = getattr(error, "sqlstate", None)
+    if state:
+        return LOST if state.startswith(_LOST_CLASS) else _SQLSTATES.get(state)
+    return _at_the_door(str(error)) if type(error).__name__ in _CONNECTION_TROUBLE else None
+
+
+_CONNECTION_TROUBLE = {"OperationalError", "ConnectionTimeout", "InterfaceError", "InternalError"}
+
+
+def _at_the_door(said: str) -> Failure:
+    """Return what a connection that never was, or is no more, means."""
+    for words, failure in _AT_THE_DOOR:
+        together = words[1:] == ("does not exist",)
+        if all(word in said for word in words) if together else any(word in said for word in words):
+            return failure
+    return LOST
+
+
+def _first_lines(error: BaseException) -> str:
+    """Return what the driver says, which never repeats a password, without the statement and its place."""
+    return " ".join(str(error).split("\nLINE ")[0].split())
 
 
 def tell_missing(journal: str) -> WavegateError:

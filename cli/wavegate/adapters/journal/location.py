@@ -1,29 +1,44 @@
-"""Where a journal is: a path, or an SQLAlchemy URL. Touches nothing."""
+"""Where a journal is: a file, one in memory, or a database on a server. Touches nothing, imports little."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from typing import TYPE_CHECKING
 
 from wavegate.errors import WavegateError
 
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
 VARIABLE = "WAVEGATE_JOURNAL"
+BUSY_SECONDS = 10.0
+"""How long a connection waits for another one's transaction; one commit takes a millisecond."""
+
+_SQLITE = {"sqlite", "sqlite+pysqlite"}
+_SERVERS = {"postgresql", "postgresql+psycopg"}
+_SECRET = ("password", "sslpassword")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A journal's URL, its file (None for one in memory), and its name as people may see it."""
+    """A journal's file (None for one in memory or on a server), its URL, and its name as people may see it."""
 
-    url: URL
     file: Path | None
+    url: URL | None = None
+    busy_seconds: float = BUSY_SECONDS
+
+    @property
+    def on_server(self) -> bool:
+        """Whether the journal is kept by a database server."""
+        return self.url is not None and self.url.drivername in _SERVERS
 
     def __str__(self) -> str:
-        """Return the path, or the URL without its password."""
-        return str(self.file) if self.file else self.url.render_as_string(hide_password=True)
+        """Return the path, or the URL without anything secret in it."""
+        if self.file or self.url is None:
+            return str(self.file)
+        return self.url.difference_update_query(_SECRET).render_as_string(hide_password=True)
 
 
 def journal_location(project: Path) -> str:
@@ -41,20 +56,30 @@ def journal_location(project: Path) -> str:
 def locate(location: str) -> Place:
     """Return the place that a path or an URL names; raise WavegateError `journal-location-invalid`."""
     if "://" not in location:
-        path = Path(location).absolute()
-        return Place(URL.create("sqlite", database=str(path)), path)
+        return Place(Path(location).absolute())
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         url = make_url(location)
     except (ArgumentError, ValueError) as error:
         # The URL itself may hold a password and is not repeated.
         raise _refuse("the journal's URL cannot be read") from error
-    if url.drivername not in {"sqlite", "sqlite+pysqlite"}:
-        raise _refuse(f"a journal cannot be kept in {url.drivername}", "this wavegate keeps it in SQLite")
+    if url.drivername in _SERVERS:
+        return Place(None, url.set(drivername="postgresql+psycopg"))
+    if url.drivername not in _SQLITE:
+        raise _refuse(
+            f"a journal cannot be kept in {url.drivername}", "wavegate keeps it in SQLite or PostgreSQL"
+        )
+    seconds = float(str(url.query.get("timeout", BUSY_SECONDS)))
     if not url.database or url.database == ":memory:":
-        return Place(url, None)
-    return Place(url, Path(url.database).absolute())
+        return Place(None, url, seconds)
+    return Place(Path(url.database).absolute(), url, seconds)
 
 
 def _refuse(what: str, why: str = "") -> WavegateError:
-    hint = f"set {VARIABLE} to the path of a file, or unset it to use .wavegate/journal.db in the project"
+    hint = (
+        f"set {VARIABLE} to the path of a file or to postgresql+psycopg://USER@HOST/DATABASE, "
+        "or unset it to use .wavegate/journal.db in the project"
+    )
     return WavegateError("journal-location-invalid", what, why=why, hint=hint)

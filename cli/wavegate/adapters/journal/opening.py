@@ -1,4 +1,4 @@
-"""Open a journal: its file with its rights, its connections, its schema."""
+"""Open a journal to write it: its file with its rights, its connections, its schema."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from threading import RLock
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
@@ -17,12 +16,10 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from wavegate.adapters.journal import failures
 from wavegate.adapters.journal.location import Place, locate
+from wavegate.adapters.journal.looking import name_file, require_readable
 from wavegate.adapters.journal.owner import Owner, this_process
-from wavegate.adapters.journal.schema import migrate, require_current
+from wavegate.adapters.journal.schema import find_revision, migrate, require_current
 from wavegate.adapters.journal.store import SqlJournal
-
-BUSY_SECONDS = 10.0
-"""How long a connection waits for another one's transaction; one commit takes a millisecond."""
 
 
 def open_journal(
@@ -30,38 +27,39 @@ def open_journal(
 ) -> SqlJournal:
     """Return the journal at a path or SQLAlchemy URL; `sqlite://` is one in memory, for tests.
 
-    With `create`, a missing one is made (folder 0700, files 0600) and one that cannot be written is refused
-    at once; without it, nothing is made, and a missing one is the WavegateError `no-rollouts`.
-    With `upgrade`, an older schema is brought up to date; without it, it is refused. `owner` is whom leases
-    are taken for, by default this process.
+    With `create`, a missing one is made (folder 0700, files 0600; a server's database must be there) and one
+    that cannot be written is refused at once; without it, nothing is made, and a missing one is the
+    WavegateError `no-rollouts`. With `upgrade`, an older schema is brought up to date; without it, it is
+    refused. `owner` is whom leases are taken for, by default this process.
     """
     place = locate(location)
     if place.file:
         _prepare_file(place, place.file, create=create)
     engine = _make_engine(place)
     try:
-        if upgrade and (create or _has_content(place)):
+        if create and place.on_server:
+            _require_writable(engine, place)
+        if upgrade and (create or _has_content(engine, place)):
             if create and place.file:
                 _prefer_wal(engine, place.file)
             migrate(engine)
         else:
-            require_current(engine)
+            with engine.connect() as connection:
+                found = find_revision(connection)
+            require_current(str(place), found)
     except BaseException:
         engine.dispose()
         raise
     # All threads share the one connection of a journal in memory, so they take turns.
-    guard: AbstractContextManager[Any] = nullcontext() if place.file else RLock()
+    shared = place.file is None and not place.on_server
+    guard: AbstractContextManager[Any] = RLock() if shared else nullcontext()
     return SqlJournal(engine, str(place), owner or this_process(), guard)
 
 
 def _prepare_file(place: Place, path: Path, *, create: bool) -> None:
     """Make the file, readable by its owner only, or check that it can be used as asked."""
-    if path.is_dir():
-        raise failures.tell_folder(path)
     try:
-        if not path.exists():
-            if not create:
-                raise failures.tell_missing(str(place))
+        if create and not path.exists():
             _make_folder(path.parent)
             # SQLite gives the files it makes beside this one (-wal, -shm) the same rights.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -69,10 +67,10 @@ def _prepare_file(place: Place, path: Path, *, create: bool) -> None:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         failure = failures.FULL if full else failures.NOT_WRITABLE
         raise failure.about(str(place), str(error)) from error
-    if create and not (os.access(path, os.R_OK | os.W_OK) and os.access(path.parent, os.W_OK)):
+    writable = os.access(path, os.R_OK | os.W_OK) and os.access(path.parent, os.W_OK)
+    if create and not path.is_dir() and not writable:
         raise failures.NOT_WRITABLE.about(str(place), "you may not write the file or its folder")
-    if not os.access(path, os.R_OK):
-        raise failures.NOT_READABLE.about(str(place), "you may not read the file")
+    require_readable(place, path)
 
 
 def _make_folder(folder: Path) -> None:
@@ -80,36 +78,47 @@ def _make_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
 
 
-def _has_content(place: Place) -> bool:
+def _has_content(engine: Engine, place: Place) -> bool:
     """Return whether there is anything to upgrade: a file that was made and never written is no journal."""
-    return place.file is None or place.file.stat().st_size > 0
+    if not place.on_server:
+        return place.file is None or place.file.stat().st_size > 0
+    with engine.connect() as connection:
+        return bool(find_revision(connection))
 
 
 def _make_engine(place: Place) -> Engine:
+    if place.on_server:
+        from wavegate.adapters.journal.server import make_server_engine
+
+        return make_server_engine(place)
     options: dict[str, Any] = {"execution_options": {"journal": str(place)}}
     if place.file:
-        timeout = float(str(place.url.query.get("timeout", BUSY_SECONDS)))
         engine = create_engine(
-            _name_file(place.file), poolclass=QueuePool, connect_args={"timeout": timeout}, **options
+            URL.create("sqlite"),
+            creator=lambda: _connect(place),
+            poolclass=QueuePool,
+            **options,
         )
     else:
         shared = {"check_same_thread": False}
-        engine = create_engine(place.url, poolclass=StaticPool, connect_args=shared, **options)
+        engine = create_engine("sqlite://", poolclass=StaticPool, connect_args=shared, **options)
     event.listen(engine, "connect", _set_up_connection)
     event.listen(engine, "begin", _begin)
     event.listen(engine, "handle_error", failures.explain_failures(str(place)))
     return engine
 
 
-def _name_file(path: Path) -> URL:
-    """Return the URL of a file that exists and is never made by SQLite itself, which would ignore its rights.
+def _connect(place: Place) -> sqlite3.Connection:
+    assert place.file is not None  # noqa: S101 - what this is called for
+    return sqlite3.connect(
+        name_file(place.file), uri=True, timeout=place.busy_seconds, check_same_thread=False
+    )
 
-    Where nobody can write (a read-only file system) and nothing is pending, SQLite must be told so to read.
-    """
-    query = {"uri": "true", "mode": "rw"}
-    if not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists():
-        query = {"uri": "true", "immutable": "1"}
-    return URL.create("sqlite", database=f"file:{quote(str(path))}", query=query)
+
+def _require_writable(engine: Engine, place: Place) -> None:
+    from wavegate.adapters.journal.server import require_writable
+
+    require_writable(engine, place)
 
 
 def _set_up_connection(connection: sqlite3.Connection, _record: object) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,14 @@ from wavegate.core.outcomes import Status
 from wavegate.ports import RolloutRow
 
 HEARTBEAT_LIMIT = 60.0
-"""Seconds without a heartbeat after which an owner that cannot be looked at from here counts as dead."""
+"""Seconds without a heartbeat after which an owner that cannot be looked at from here seems to be dead."""
+
+LISTEN_SECONDS = 15.0
+"""How long an owner that seems to be dead is listened for before its lease is taken: three heartbeats.
+
+A clock that jumped makes a live owner look silent, or a dead one look fresh; a heartbeat that does not change
+while this process's own monotonic clock runs is silence whatever any clock says.
+"""
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -38,28 +44,31 @@ def this_process() -> Owner:
     return Owner(_find_user(), socket.gethostname(), pid, f"{_find_kernel()} {_find_start(pid)}")
 
 
-def owner_alive(row: RolloutRow, now: float | None = None) -> bool:
+def owner_alive(row: RolloutRow) -> bool:
     """Return whether the process that holds the rollout's lease lives; False when nobody holds it.
 
     Under the same kernel and pid namespace the process itself is looked at: gone, a zombie, or another
-    process with the same pid is dead, a stopped one lives. From anywhere else, only the heartbeat tells,
-    at `now` (seconds since the epoch; the system's clock when not given).
+    process with the same pid is dead, a stopped one lives. From anywhere else, only the heartbeat tells. One
+    far in the future comes from a clock that was put back, and tells as little as one long ago.
     """
     if not row.owner:
         return False
-    kernel, _, started = row.owner_process.rpartition(" ")
-    if kernel == _find_kernel():
-        found = _find_start(row.owner_pid)
-        if found or not _is_hidden(row.owner_pid):
-            return found == started
-    return (time.time() if now is None else now) - row.heartbeat_at <= HEARTBEAT_LIMIT
+    if can_be_seen(row):
+        return _find_start(row.owner_pid) == row.owner_process.rpartition(" ")[2]
+    return abs(row.silent_for) <= HEARTBEAT_LIMIT
 
 
-def is_died(row: RolloutRow, now: float | None = None) -> bool:
+def can_be_seen(row: RolloutRow) -> bool:
+    """Return whether the owner's process can be looked at from here, so that no clock is needed."""
+    kernel = row.owner_process.rpartition(" ")[0]
+    return kernel == _find_kernel() and (bool(_find_start(row.owner_pid)) or not _is_hidden(row.owner_pid))
+
+
+def is_died(row: RolloutRow) -> bool:
     """Return whether the rollout's last process died while it walked; one that stands still has not."""
     walking = row.status in {Status.RUNNING, Status.ROLLING_BACK}
     beginning = row.status == Status.PLANNED and bool(row.owner)
-    return (walking or beginning) and not owner_alive(row, now)
+    return (walking or beginning) and not owner_alive(row)
 
 
 def _find_user() -> str:
