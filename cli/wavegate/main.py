@@ -35,9 +35,13 @@ _VERBS = {
     "events": "list what happened in a rollout",
     "probe": "measure now, change nothing",
     "report": "tell what happened, as text, JSON, JUnit XML or one HTML page",
+    "audit": "verify that the journal is as it was written; export evidence",
+    "lock": "say who works on a rollout; take it away from a process that cannot be reached",
     "lab": "a fleet of real hosts in containers, to try rollouts on",
 }
-_ACTING = frozenset({"init", "run", "resume", "tick", "halt", "retry", "skip", "rollback", "abort", "lab"})
+_ACTING = frozenset(
+    {"init", "run", "resume", "tick", "halt", "retry", "skip", "rollback", "abort", "lock", "lab"}
+)
 """The verbs that change something: their exit code tells what they did, whoever reads the result."""
 
 

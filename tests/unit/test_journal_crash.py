@@ -47,7 +47,7 @@ def test_a_killed_writer_loses_nothing_that_it_was_told_is_written(tmp_path: Pat
             records = journal.read("r1")
             assert len(records) >= told
             assert journal.verify("r1") == []
-            assert not owner_alive(journal.find("r1"), 1)
+            assert not owner_alive(journal.find("r1"))
     with open_journal(path) as journal:
         journal.acquire("r1", 2)
         journal.append("r1", len(records), [ev.WaveCompleted("pilot")], 3)

@@ -18,7 +18,7 @@ from wavegate.errors import WavegateError
 from wavegate.ports import RolloutRow
 
 if TYPE_CHECKING:
-    from wavegate.adapters.journal import SqlJournal
+    from wavegate.adapters.journal import JournalReader, SqlJournal
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,13 @@ class OpenedRollout:
 def current_project() -> Path:
     """Return the project that the current directory belongs to."""
     return find_project_root(Path.cwd())
+
+
+def look_into_project_journal(project: Path) -> JournalReader:
+    """Return the project's journal for reading only, which takes no time; a missing one is `no-rollouts`."""
+    from wavegate.adapters.journal import journal_location, look_into_journal
+
+    return look_into_journal(journal_location(project))
 
 
 def open_project_journal(project: Path, *, create: bool = False) -> SqlJournal:
@@ -66,11 +73,11 @@ def open_rollout(rollout_id: str | None) -> OpenedRollout:
     from wavegate.adapters.journal import is_died
 
     project = current_project()
-    journal = open_project_journal(project)
-    row = journal.find(rollout_id) if rollout_id else choose(journal.rollouts())
-    records = journal.read(row.id)
-    state = fold(State(), records)
-    return OpenedRollout(row, journal.plan(row.id), records, state, is_died(row), project)
+    with look_into_project_journal(project) as journal:
+        row = journal.find(rollout_id) if rollout_id else choose(journal.rollouts())
+        records = journal.read(row.id)
+        state = fold(State(), records)
+        return OpenedRollout(row, journal.plan(row.id), records, state, is_died(row), project)
 
 
 def open_rollouts() -> list[str]:

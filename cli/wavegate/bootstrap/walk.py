@@ -22,7 +22,7 @@ from wavegate.core.plan import Plan
 from wavegate.core.state import State
 from wavegate.engine.engine import Watcher
 from wavegate.errors import ExitCode, WavegateError
-from wavegate.ports import Journal, RolloutRow
+from wavegate.ports import Journal, RolloutRow, SharedJournal
 from wavegate.reports.sentences import some
 
 
@@ -44,13 +44,16 @@ def start(prepared: Prepared, watcher: Watcher, *, stays: bool = True) -> tuple[
         raise
 
 
-def _claim(journal: Journal, rollout_id: str, prepared: Prepared, work: Path) -> Frozen:
+def _claim(journal: SharedJournal, rollout_id: str, prepared: Prepared, work: Path) -> Frozen:
     """Make the rollout exist, with this process as the owner of its lease."""
     refuse_others(journal, prepared.plan, prepared.project)
     forget_closed(journal, prepared.project)
     frozen = freeze(prepared, work)
-    journal.create(rollout_id, prepared.plan, str(prepared.file), time.time())
-    journal.acquire(rollout_id, time.time())
+    with journal.claiming():
+        # Somebody on another machine may have started one while the material was copied.
+        refuse_others(journal, prepared.plan, prepared.project)
+        journal.create(rollout_id, prepared.plan, str(prepared.file), time.time())
+        journal.acquire(rollout_id, time.time())
     return frozen
 
 
@@ -95,7 +98,8 @@ def carry_on(
     """
     journal = open_project_journal(project)
     plan = journal.plan(row.id)
-    with _one_at_a_time(project):
+    journal.listen(row.id, time.time())
+    with _one_at_a_time(project), journal.claiming():
         refuse_others(journal, plan, project, own=row.id)
         journal.acquire(row.id, time.time())
     try:

@@ -21,9 +21,10 @@ def command(as_json: bool) -> None:
       wavegate history --json | jq -r '.rollouts[] | select(.status=="halted") | .id'
     """
     from wavegate.adapters.journal import is_died
-    from wavegate.bootstrap.reading import current_project, open_project_journal
+    from wavegate.bootstrap.reading import current_project, look_into_project_journal
 
-    rows = open_project_journal(current_project()).rollouts()
+    with look_into_project_journal(current_project()) as journal:
+        rows = journal.rollouts()
     if as_json:
         print_json({"format": 1, "rollouts": [{**asdict(row), "died": is_died(row)} for row in rows]})
         return

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from wavegate.adapters.journal.location import journal_location
     from wavegate.adapters.journal.looking import look_into_journal
     from wavegate.adapters.journal.opening import open_journal
-    from wavegate.adapters.journal.owner import Owner, is_died, owner_alive, this_process
+    from wavegate.adapters.journal.owner import Owner, can_be_seen, is_died, owner_alive, this_process
     from wavegate.adapters.journal.reader import JournalReader
     from wavegate.adapters.journal.status import status_after
     from wavegate.adapters.journal.store import SqlJournal
@@ -23,6 +23,7 @@ __all__ = [
     "JournalReader",
     "Owner",
     "SqlJournal",
+    "can_be_seen",
     "is_died",
     "journal_location",
     "look_into_journal",
@@ -37,6 +38,7 @@ _HOME = {
     "JournalReader": "reader",
     "Owner": "owner",
     "SqlJournal": "store",
+    "can_be_seen": "owner",
     "is_died": "owner",
     "journal_location": "location",
     "look_into_journal": "looking",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import fields
 from typing import Any, Protocol, Self
 
@@ -68,6 +68,17 @@ class JournalReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @contextmanager
+    def one_instant(self) -> Iterator[None]:
+        """Let every question in the block be answered as of the same instant, whoever writes meanwhile."""
+        before = self._session
+        with before() as query:
+            self._session = lambda: nullcontext(query)
+            try:
+                yield
+            finally:
+                self._session = before
+
     def rollouts(self) -> Sequence[RolloutRow]:
         """Return all rollouts, newest first."""
         with self._session() as query:
@@ -125,6 +136,14 @@ class JournalReader:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             why = f"event {seq} ({kind}) makes no sense: {error}"
             raise failures.DAMAGED.about(self.location, why) from error
+
+    def tail(self, rollout_id: str) -> tuple[int, str]:
+        """Return the number of the rollout's events and the hash of the last one (of the plan, without any)."""
+        with self._session() as query:
+            found = list(query(_TAIL, rollout_id))
+        if not found:
+            raise tell_unknown(rollout_id)
+        return found[0][2], found[0][3]
 
     def links(self, rollout_id: str) -> Iterator[Link]:
         """Yield the rollout's rows with everything that the hash chain covers, in order."""

@@ -209,9 +209,13 @@ class SqlJournal(JournalReader):
 
     def requests(self, rollout_id: str) -> Sequence[Request]:
         """Return what was asked and not yet taken, in order."""
-        with self._read() as connection:
-            rows = connection.execute(_ASKED, {"rollout": rollout_id}).all()
-        return [Request(row.number, decode(row.kind, json.loads(row.body))) for row in rows]
+
+        def look() -> list[Request]:
+            with self._read() as connection:
+                rows = connection.execute(_ASKED, {"rollout": rollout_id}).all()
+            return [Request(row.number, decode(row.kind, json.loads(row.body))) for row in rows]
+
+        return self._insist(look)
 
     def forget_requests(self, taken: Sequence[Request]) -> None:
         """Forget requests: they are events now."""
