@@ -1,4 +1,4 @@
-"""What follows a breach: classes of budgets, an ill fleet, four policies, a rollback's own budget and gate."""
+"""What follows a breach: classes of budgets, an ill fleet, four policies, a rollback's budget and gate."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_a_halted_rollout_waits_for_a_decision_and_says_which(project: Scratch) 
     halted(project)
     assert "wavegate retry" in project.json("status", "--json")["waits_for"]
     refused = project.wavegate("resume", code=30).stderr
-    assert "error[not-possible-now]" in refused
+    assert "error[rollout-halted]" in refused
     assert "bad hosts 1 > tolerated 0 in wave rest: three" in refused
     assert "error[rollout-open]" in project.wavegate("run", "x.yml", code=20).stderr
 

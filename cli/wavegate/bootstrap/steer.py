@@ -32,7 +32,8 @@ def go_on(opened: OpenedRollout, watcher: Watcher, *, stays: bool = True) -> Sta
         raise _refuse(opened, "there is nothing to go on with", f"start anew: wavegate run {row.file}")
     if row.status == Status.HALTED and (opened.state.breach or opened.state.failed_gate):
         hint = f"wavegate retry {row.id} · skip {row.id} HOST · rollback {row.id} · abort {row.id}"
-        raise _refuse(opened, opened.state.reason, hint, ExitCode.HALTED)
+        why = opened.state.reason
+        raise WavegateError("rollout-halted", _name(opened), why=why, hint=hint, exit_code=ExitCode.HALTED)
     return carry_on(row, opened.project, watcher, stays=stays)
 
 
@@ -167,10 +168,13 @@ def _tell_unknown(kind: str, name: str, known: Sequence[str]) -> WavegateError:
     return WavegateError(f"{kind}-unknown", f"the rollout has no {kind} {name!r}", hint=hint)
 
 
-def _refuse(
-    opened: OpenedRollout, why: str, hint: str, exit_code: ExitCode = ExitCode.INPUT
-) -> WavegateError:
+def _refuse(opened: OpenedRollout, why: str, hint: str) -> WavegateError:
+    what = _name(opened)
+    if opened.row.status in CLOSED:
+        return WavegateError("rollout-closed", what, why=why, hint=hint)
+    return WavegateError("not-possible-now", what, why=why, hint=hint)
+
+
+def _name(opened: OpenedRollout) -> str:
     status = "dead" if opened.died else opened.row.status.replace("_", " ")
-    code = "rollout-closed" if opened.row.status in CLOSED else "not-possible-now"
-    what = f"rollout {opened.row.id} ({opened.row.name}) is {status}"
-    return WavegateError(code, what, why=why, hint=hint, exit_code=exit_code)
+    return f"rollout {opened.row.id} ({opened.row.name}) is {status}"

@@ -25,6 +25,8 @@ _PASSWORD_FILES = {
     "BECOME_PASSWORD_FILE": "ANSIBLE_BECOME_PASSWORD_FILE",
     "CONNECTION_PASSWORD_FILE": "ANSIBLE_CONNECTION_PASSWORD_FILE",
 }
+_MODULE_PATH = "~/.ansible/plugins/modules:/usr/share/ansible/plugins/modules"
+"""Ansible's own default, where the inspection did not name one."""
 _NOBODY_ANSWERS = ("ANSIBLE_ASK_PASS", "ANSIBLE_BECOME_ASK_PASS", "ANSIBLE_ASK_VAULT_PASS")
 _RUNNERS_OWN = (
     "ANSIBLE_STDOUT_CALLBACK",
@@ -107,8 +109,9 @@ def _search_paths(launch: Launch) -> dict[str, str]:
     if beside := _collections_beside(launch):
         configured = _joined(launch, _paths(launch, "COLLECTIONS_PATHS"))
         env["ANSIBLE_COLLECTIONS_PATH"] = os.pathsep.join(filter(None, [*beside, configured]))
-    if modules := _paths(launch, "DEFAULT_MODULE_PATH"):
-        env["ANSIBLE_LIBRARY"] = _joined(launch, [*modules, str(plugins_dir() / "modules")])
+    own = os.environ.get("ANSIBLE_LIBRARY", _MODULE_PATH).split(os.pathsep)
+    modules = _paths(launch, "DEFAULT_MODULE_PATH") or own
+    env["ANSIBLE_LIBRARY"] = _joined(launch, [*modules, str(plugins_dir() / "modules")])
     return env
 
 
