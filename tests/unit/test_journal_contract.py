@@ -243,3 +243,18 @@ def test_nothing_to_append_is_no_write_but_still_needs_the_lease(journal: SqlJou
         journal.append("r1", 0, [], 1)
     journal.acquire("r1", 1)
     assert journal.append("r1", 0, [], 1) == []
+
+
+def test_requests_reach_the_one_who_walks_once_and_in_order(journal: SqlJournal) -> None:
+    for rollout_id in ("r1", "r2"):
+        journal.create(rollout_id, make_plan(), "f.yml", 5)
+    asked = [ev.StopRequested("ann"), ev.StopRequested("bob", now=True)]
+    for event in asked:
+        journal.request("r1", event, 6)
+    journal.request("r2", ev.StopRequested("eve"), 6)
+    taken = journal.requests("r1")
+    assert [request.event for request in taken] == asked
+    journal.request("r1", ev.StopRequested("late"), 7)
+    journal.forget_requests(taken)
+    assert [request.event for request in journal.requests("r1")] == [ev.StopRequested("late")]
+    assert [request.event for request in journal.requests("r2")] == [ev.StopRequested("eve")]

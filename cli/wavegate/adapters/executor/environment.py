@@ -109,8 +109,8 @@ def _search_paths(launch: Launch) -> dict[str, str]:
     if beside := _collections_beside(launch):
         configured = _joined(launch, _paths(launch, "COLLECTIONS_PATHS"))
         env["ANSIBLE_COLLECTIONS_PATH"] = os.pathsep.join(filter(None, [*beside, configured]))
-    own = os.environ.get("ANSIBLE_LIBRARY", _MODULE_PATH).split(os.pathsep)
-    modules = _paths(launch, "DEFAULT_MODULE_PATH") or own
+    inherited = os.environ.get("ANSIBLE_LIBRARY", _MODULE_PATH)
+    modules = _paths(launch, "DEFAULT_MODULE_PATH") or inherited.split(os.pathsep)
     env["ANSIBLE_LIBRARY"] = _joined(launch, [*modules, str(plugins_dir() / "modules")])
     return env
 
