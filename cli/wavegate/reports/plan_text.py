@@ -10,7 +10,7 @@ from rich.text import Text
 
 from wavegate.core.plan import Plan, PlannedWave
 from wavegate.core.quantity import format_duration
-from wavegate.core.spec import GateSpec, Procedure
+from wavegate.core.spec import Budget, GateSpec, Procedure
 from wavegate.reports.sentences import some
 from wavegate.reports.wording import plural
 
@@ -27,6 +27,7 @@ def print_plan(plan: Plan, console: Console) -> None:
             console.print(Text(f"gate {gate.name}: {describe_gate(plan, gate)}"))
     console.print(Text("each batch: " + " → ".join(_procedures(plan)) + f", at most {_timeout(plan)}"))
     console.print(Text(f"on breach: {_policy(plan)}"))
+    console.print(Text(f"can be put back: {_eligible(plan)}"))
     if plan.left_out:
         console.print(Text(f"left out: {some(plan.left_out)} ({len(plan.left_out)})"))
     for note in plan.notes:
@@ -44,6 +45,13 @@ def describe_gate(plan: Plan, gate: GateSpec) -> str:
     return "; ".join(parts) + (f"; soak {format_duration(gate.soak)}" if gate.soak else "")
 
 
+def tell_budget(budget: Budget) -> str:
+    """Return a budget in hosts: `1`, or `3 (unreachable 2), from 5 hosts on`."""
+    classes = ", ".join(f"{kind.replace('_', ' ')} {number}" for kind, number in budget.by_class.items())
+    text = str(budget.tolerated or 0) + (f" ({classes})" if classes else "")
+    return text + (f", from {budget.minimum_sample} hosts on" if budget.minimum_sample else "")
+
+
 def plan_json(plan: Plan) -> dict[str, Any]:
     """Return the plan with its hash as JSON data; the keys are documented and stable."""
     return {"format": 1, "hash": plan.hash, **plan.to_json()}
@@ -54,7 +62,7 @@ def _waves(plan: Plan) -> Table:
     for column in ("wave", "hosts", "batches", "in flight", "tolerates", "before", "after", "who"):
         table.add_column(column, header_style="bold", justify="right" if column in _NUMBERS else "left")
     for wave in plan.waves:
-        counts = (len(wave.hosts), _sizes(wave), wave.in_flight, wave.tolerated)
+        counts = (len(wave.hosts), _sizes(wave), wave.in_flight, tell_budget(wave.budget))
         gates = (wave.before or "-", wave.after or "-")
         who = " | ".join(some(batch.hosts) for batch in wave.batches[:_SHOWN_BATCHES])
         more = len(wave.batches) - _SHOWN_BATCHES
@@ -89,5 +97,20 @@ def _timeout(plan: Plan) -> str:
 def _policy(plan: Plan) -> str:
     rollback = plan.playbooks.get(Procedure.ROLLBACK)
     what = plan.on_breach.replace("_", " ")
-    total = f"; the whole rollout tolerates {plan.tolerated} bad" if plan.tolerated is not None else ""
+    total = f"; the whole rollout tolerates {tell_budget(plan.budget)} bad" if _has_budget(plan) else ""
     return what + (f" ({', '.join(rollback)})" if rollback else "") + total
+
+
+def _has_budget(plan: Plan) -> bool:
+    return plan.tolerated is not None or bool(plan.budget.by_class)
+
+
+def _eligible(plan: Plan) -> str:
+    """Return who can be put back: known before anything starts."""
+    if not plan.playbooks.get(Procedure.ROLLBACK):
+        return "no host, for want of a rollback playbook"
+    backup = plan.playbooks.get(Procedure.BACKUP)
+    who = "every host whose backup was made" if backup else "every host that was begun; no backup is made"
+    limits = f", stops at more than {plural(plan.rollback.tolerated, 'failure')}"
+    gate = f", then gate {plan.rollback.gate}" if plan.rollback.gate else ""
+    return who + limits + gate
