@@ -109,6 +109,11 @@ def work_of(project: Path, rollout_id: str) -> Path:
     return project / ".wavegate" / "rollouts" / rollout_id
 
 
+def cache_of(project: Path) -> Path:
+    """Return the folder for what is only kept to be quick; it may be removed at any time."""
+    return project / ".wavegate" / "cache"
+
+
 def user_name() -> str:
     """Return who runs this process, for the journal."""
     import getpass

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from wavegate.bootstrap.material import Frozen, forget_secrets
+from wavegate.bootstrap.reading import cache_of
 from wavegate.core.events import StopRequested
 from wavegate.core.plan import Plan
 from wavegate.engine.engine import Engine, Watcher
@@ -116,6 +117,7 @@ def make_launch(rollout_id: str, plan: Plan, frozen: Frozen) -> Launch:
         become=frozen.spec.become,
         timeout=plan.batch_timeout,
         secrets=frozen.answer.secrets | _become_secrets(frozen),
+        cache=cache_of(frozen.project),
     )
 
 

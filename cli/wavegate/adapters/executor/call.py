@@ -58,6 +58,8 @@ class AnsibleCall:
         make_private_folder(folder.root)
         make_private_folder(folder.private / "env")
         make_private_folder(folder.private)
+        if self.launch.payloads:
+            make_private_folder(self.launch.payloads)
         order = {
             "token": self.token,
             "wrapper": str(folder.wrapper),

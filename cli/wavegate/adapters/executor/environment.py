@@ -65,6 +65,7 @@ def build_environment(
         **password_variables(launch.project, launch.settings),
         **_configuration(launch, inherited),
         **(_become(launch, launch.become) if launch.become else {}),
+        **({"WAVEGATE_PAYLOADS": str(launch.payloads)} if launch.payloads else {}),
     }
     return env | _inventory(launch)
 

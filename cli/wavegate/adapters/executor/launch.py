@@ -19,7 +19,8 @@ class Launch:
     Playbooks are paths (absolute, or below the material) or names inside a collection. `settings` maps a
     setting of Ansible to its `value` and `origin`, as the project's inspection answered. `snapshot` is the
     inventory as it was read once (None: the sources are read by every batch). `timeout` is in seconds, of
-    one batch. `secrets` are redacted from everything that is reported or kept.
+    one batch. `secrets` are redacted from everything that is reported or kept. `cache` is a folder for what
+    batches may use again, whatever the rollout (None: nothing is kept).
     """
 
     rollout_id: str
@@ -35,6 +36,12 @@ class Launch:
     become: Become | None = None
     timeout: float = 3600.0
     secrets: frozenset[str] = frozenset()
+    cache: Path | None = None
+
+    @property
+    def payloads(self) -> Path | None:
+        """Where the payloads of modules are kept from batch to batch."""
+        return self.cache / "payloads" if self.cache else None
 
     def setting(self, name: str) -> Any:
         """Return the value of one of Ansible's settings, None when the inspection did not name it."""
