@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from wavegate.core import events as ev
 from wavegate.core.folding import fold
-from wavegate.core.outcomes import CLOSED
+from wavegate.core.outcomes import CLOSED, Status
 from wavegate.core.plan import Plan
 from wavegate.core.state import State
-from wavegate.engine.engine import Engine, Watcher
+from wavegate.engine.engine import HEARTBEAT_SECONDS, Engine, Watcher
 from wavegate.errors import WavegateError
 from wavegate.simulation.fates import Nature
 from wavegate.simulation.journal import SILENCE_LIMIT, Ledger
@@ -22,6 +22,8 @@ from wavegate.simulation.process import Process
 from wavegate.simulation.world import World
 
 ROLLOUT = "r1"
+AT_REST = frozenset({*CLOSED, Status.HALTED, Status.ROLLBACK_FAILED})
+"""Where a plain resume would change nothing, or is refused."""
 
 
 class KilledError(BaseException):
@@ -87,7 +89,7 @@ class Bench:
         process.journal.acquire(ROLLOUT, self.world.now())
         state = self._survive(process, lambda engine: engine.start("the bench"))
         for _ in range(self.resumes):
-            if state.status in CLOSED:
+            if state.status in AT_REST:
                 break
             state = self.resume()
         self.oracle.judge_end(self.world, state, self.records)
@@ -95,7 +97,7 @@ class Bench:
 
     def resume(self) -> State:
         """Have another process go on, as `wavegate resume` does; return where the rollout stands then."""
-        if self.processes[-1].journal.find(ROLLOUT).status in CLOSED:
+        if self.processes[-1].journal.find(ROLLOUT).status in AT_REST:
             return fold(State(), self.records)
         process = self._new_process()
         process.journal.acquire(ROLLOUT, self.world.now())
@@ -121,7 +123,7 @@ class Bench:
     def take_over(self, process: Process, seconds: float) -> None:
         """Have another process take the lease of one that sleeps, and go on until it stands still."""
         self.world.pass_until(self.world.time + SILENCE_LIMIT + 1 + seconds)
-        if process.journal.find(ROLLOUT).status not in CLOSED:
+        if process.journal.find(ROLLOUT).status not in AT_REST:
             self.resume()
 
     def _bury(self, process: Process) -> None:
@@ -152,6 +154,7 @@ class Bench:
             clock=process,
             inbox=process,
             watcher=self.watcher,
+            look_seconds=HEARTBEAT_SECONDS,
         )
 
 

@@ -23,6 +23,8 @@ class Fate:
 
     seconds: float = 10.0
     outcome: Outcome = Outcome.DONE
+    fails_at: str = "apply"
+    """The procedure that ends badly; those before it were completed."""
     hangs: bool = False
     bad_after: float | None = None
     sick: bool = False

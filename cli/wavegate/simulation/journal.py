@@ -12,7 +12,7 @@ from wavegate.core import events as ev
 from wavegate.core.outcomes import Status
 from wavegate.core.plan import Plan
 from wavegate.errors import ExitCode, WavegateError
-from wavegate.ports import RolloutRow
+from wavegate.ports import Request, RolloutRow
 
 SILENCE_LIMIT = 60.0
 """Seconds without a heartbeat after which a lease may be taken over, as in the real journal."""
@@ -25,6 +25,8 @@ class _Entry:
     row: RolloutRow
     plan: Plan
     records: list[ev.Record] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    asked: int = 0
     epoch: int = 0
     rollback_began: bool = False
 
@@ -98,6 +100,21 @@ class MemoryJournal:
         if entry and epoch == entry.epoch:
             entry.row = replace(entry.row, owner="", owner_since=0.0, heartbeat_at=0.0)
             entry.epoch += 1
+
+    def request(self, rollout_id: str, event: ev.Event, at: float) -> None:  # noqa: ARG002
+        """Ask the process that walks the rollout to make this an event of it; needs no lease."""
+        entry = self._entry(rollout_id)
+        entry.asked += 1
+        entry.requests.append(Request(entry.asked, event))
+
+    def requests(self, rollout_id: str) -> Sequence[Request]:
+        """Return what was asked and not yet taken, in order."""
+        return tuple(self._entry(rollout_id).requests)
+
+    def forget_requests(self, taken: Sequence[Request]) -> None:
+        """Forget requests: they are events now."""
+        for entry in self.ledger.entries.values():
+            entry.requests = [request for request in entry.requests if request not in taken]
 
     def append(
         self, rollout_id: str, expected_seq: int, events: Sequence[ev.Event], at: float

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from wavegate.core import events as ev
 from wavegate.core.outcomes import BAD_OUTCOMES, CLOSED, Outcome, Status
 from wavegate.core.plan import Plan, PlannedWave
+from wavegate.core.spec import Budget, Procedure
 from wavegate.core.state import State
 from wavegate.simulation.fates import is_rollback
 from wavegate.simulation.world import World
 
-_AGAIN = {None, Outcome.NOT_STARTED}
-"""Outcomes after which a host may be done (again)."""
+
+AT_REST = CLOSED | {Status.HELD, Status.HALTED, Status.ROLLBACK_FAILED}
+"""Where a rollout may stay after a person went on with it some times."""
 
 
 @dataclass(slots=True)
@@ -26,10 +28,13 @@ class Oracle:
 
     plan: Plan
     broken: list[str] = field(default_factory=list)
-    bad: dict[str, set[str]] = field(default_factory=dict)
-    """Wave -> its hosts known to be bad, as the journal tells it."""
+    bad: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Wave -> its hosts known to be bad -> in which way, as the journal tells it."""
+    sick: set[str] = field(default_factory=set)
+    """Hosts that did not get through the precheck."""
     ended: dict[str, Outcome] = field(default_factory=dict)
     completed: list[str] = field(default_factory=list)
+    _done: set[str] = field(default_factory=set)
     breached: bool = False
     closed: bool = False
     _waves: dict[str, PlannedWave] = field(init=False)
@@ -50,19 +55,27 @@ class Oracle:
         match event:
             case ev.BatchSubmitted():
                 self._orders[event.batch] = event
+                for host in event.hosts:
+                    self.ended.pop(host, None)
             case ev.HostFinished():
-                order = self._orders[event.batch]
-                self.ended[event.host] = event.outcome
-                if not is_rollback(order.procedures):
-                    self._count(order.wave, event.host, bad=event.outcome in BAD_OUTCOMES)
+                self._see_outcome(self._orders[event.batch], event)
             case ev.BatchEnded(status="timed_out"):
                 order = self._orders[event.batch]
-                for host in order.hosts if not is_rollback(order.procedures) else ():
-                    if host not in self.ended:
-                        self.ended[host] = Outcome.TIMED_OUT
-                        self._count(order.wave, host, bad=True)
+                for host in (host for host in order.hosts if host not in self.ended):
+                    timed_out = ev.HostFinished(event.batch, host, Outcome.TIMED_OUT)
+                    self._see_outcome(order, timed_out)
             case ev.HostFoundBad():
-                self._count(event.wave, event.host, bad=True)
+                self.bad.setdefault(event.wave, {})[event.host] = "found_bad"
+            case ev.HostsRetried():
+                self._forget(event.hosts)
+                self.breached = False
+                self.completed = [name for name in self.completed if name != event.wave]
+            case ev.HostSkipped():
+                self._forget((event.host,))
+                self.ended[event.host] = Outcome.SKIPPED
+                self.breached = False
+            case ev.RolloutResumed():
+                self._forget(tuple(self.sick))
             case ev.BudgetBreached():
                 self.breached = True
             case ev.WaveCompleted():
@@ -70,12 +83,25 @@ class Oracle:
             case ev.RolloutEnded():
                 self.closed = True
 
-    def _count(self, wave: str, host: str, *, bad: bool) -> None:
-        hosts = self.bad.setdefault(wave, set())
-        if bad:
-            hosts.add(host)
-        else:
-            hosts.discard(host)
+    def _see_outcome(self, order: ev.BatchSubmitted, event: ev.HostFinished) -> None:
+        self.ended[event.host] = event.outcome
+        if event.outcome is Outcome.DONE:
+            self._done.add(event.host)
+        if is_rollback(order.procedures):
+            return
+        precheck = Procedure.PRECHECK.value
+        if event.outcome in BAD_OUTCOMES:
+            self.bad.setdefault(order.wave, {})[event.host] = str(event.outcome)
+            if precheck in order.procedures and precheck not in event.completed:
+                self.sick.add(event.host)
+
+    def _forget(self, hosts: Sequence[str]) -> None:
+        for host in hosts:
+            self.ended.pop(host, None)
+            self._done.discard(host)
+            self.sick.discard(host)
+            for bad in self.bad.values():
+                bad.pop(host, None)
 
     # what really starts
     def see_start(self, world: World, order: ev.BatchSubmitted) -> None:
@@ -98,6 +124,8 @@ class Oracle:
 
     def _judge_hosts(self, world: World, order: ev.BatchSubmitted) -> None:
         busy = world.busy_hosts()
+        if Procedure.SETTLE.value in order.procedures:
+            busy = {host: batch for host, batch in busy.items() if host not in world.stuck}
         for host in order.hosts:
             if host in busy:
                 self._blame(f"{order.batch} starts on {host} beside {busy[host]}")
@@ -118,15 +146,18 @@ class Oracle:
         place = self.plan.waves.index(wave)
         if self.completed != [before.name for before in self.plan.waves[:place]]:
             self._blame(f"{order.batch} started though only {self.completed} are completed")
-        bad = len(self.bad.get(wave.name, ()))
-        if self.breached or bad > wave.tolerated:
-            self._blame(f"{order.batch} started though {bad} hosts are bad > tolerated {wave.tolerated}")
-        total = sum(map(len, self.bad.values()))
-        if self.plan.tolerated is not None and total > self.plan.tolerated:
-            self._blame(f"{order.batch} started though {total} hosts are bad > {self.plan.tolerated} in all")
+        if self.breached:
+            self._blame(f"{order.batch} started after a breach")
+        everywhere = [kind for bad in self.bad.values() for kind in bad.values()]
+        for budget, kinds in (
+            (wave.budget, list(self.bad.get(wave.name, {}).values())),
+            (self.plan.budget, everywhere),
+        ):
+            if over := _overspent(budget, kinds):
+                self._blame(f"{order.batch} started though {over}")
         for host in order.hosts:
-            if self.ended.get(host) not in _AGAIN:
-                self._blame(f"{order.batch} does {host} again, which is {self.ended[host]}")
+            if host in self._done:
+                self._blame(f"{order.batch} does {host} again, which is done")
 
     # how it ended
     def judge_end(self, world: World, state: State, records: Sequence[ev.Record]) -> None:
@@ -136,7 +167,7 @@ class Oracle:
         if world.flying():
             self._blame(f"{list(world.going)} are still at work at the end")
         self._judge_disk(world, records)
-        if state.status not in CLOSED and state.status is not Status.HELD:
+        if state.status not in AT_REST:
             self._blame(f"it came to rest as {state.status}")
         for host in world.reached:
             if state.host(host).outcome is None:
@@ -163,15 +194,25 @@ class Oracle:
             if state.host(host).outcome is None:
                 self._blame(f"the rollout is completed and {host} has no outcome")
         for wave in self.plan.waves:
-            bad = len(self.bad.get(wave.name, ()))
-            if bad > wave.tolerated:
-                self._blame(f"the rollout is completed with {bad} bad hosts in {wave.name}")
+            if over := _overspent(wave.budget, list(self.bad.get(wave.name, {}).values())):
+                self._blame(f"the rollout is completed and {over} in {wave.name}")
 
     def _judge_rolled_back(self, world: World, state: State) -> None:
-        wave = state.rollback.wave if state.rollback else ""
-        for host in self._waves[wave].hosts if wave in self._waves else ():
+        for host in state.rollback.hosts if state.rollback else ():
             if host in world.changed_at:
-                self._blame(f"the wave is rolled back and {host} still has the change")
+                self._blame(f"the rollout is rolled back and {host} still has the change")
 
     def _blame(self, sentence: str) -> None:
         self.broken.append(sentence)
+
+
+def _overspent(budget: Budget, kinds: list[str]) -> str:
+    """Return which limit is exceeded; a budget that waits for a sample is not judged here."""
+    if budget.minimum_sample:
+        return ""
+    if budget.tolerated is not None and len(kinds) > budget.tolerated:
+        return f"{len(kinds)} hosts are bad > {budget.tolerated}"
+    for kind, tolerated in budget.by_class.items():
+        if kinds.count(kind) > tolerated:
+            return f"{kinds.count(kind)} hosts are {kind} > {tolerated}"
+    return ""

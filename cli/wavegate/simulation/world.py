@@ -127,6 +127,8 @@ class World:
             hanging,
         )
         self.works[order.batch] = self.going[order.batch] = work
+        if Procedure.SETTLE.value in order.procedures:
+            self.stuck.difference_update(order.hosts)
         if not back:
             for host in order.hosts:
                 self.reached.setdefault(host, self.time)
@@ -164,8 +166,7 @@ def _finish(order: ev.BatchSubmitted, host: str, fate: Fate, *, back: bool) -> e
     if outcome in {Outcome.DONE, Outcome.ROLLED_BACK}:
         completed = order.procedures
     else:
-        apply = Procedure.APPLY.value
-        cut = order.procedures.index(apply) if apply in order.procedures else 0
+        cut = order.procedures.index(fate.fails_at) if fate.fails_at in order.procedures else 0
         completed = order.procedures[:cut]
     return ev.HostFinished(order.batch, host, outcome, completed=completed)
 
