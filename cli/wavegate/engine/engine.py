@@ -49,6 +49,7 @@ class Engine:
     watcher: Watcher
     stays: bool = True
     """Whether it stays while only time can bring the rollout on; otherwise it leaves it waiting."""
+    look_seconds: float = LOOK_SECONDS
     state: State = field(default_factory=State)
     _beat_at: float = 0.0
 
@@ -102,7 +103,7 @@ class Engine:
         """Return how many seconds may pass before the decision must be looked at again."""
         now = self.clock.now()
         wake = wakes_at(self.plan, self.state, now)
-        return LOOK_SECONDS if wake is None else min(LOOK_SECONDS, wake - now)
+        return self.look_seconds if wake is None else min(self.look_seconds, wake - now)
 
     def _write(self, events: Sequence[ev.Event]) -> None:
         """Make the events durable, then fold, show and act on them: nothing is done that is not written."""

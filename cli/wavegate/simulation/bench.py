@@ -1,0 +1,188 @@
+"""Rollouts walked by the real engine in a fake world: processes that die anywhere, and others that go on.
+
+A `Bench` is one rollout: its plan, its world, its journal, and an oracle that looks on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from wavegate.core import events as ev
+from wavegate.core.folding import fold
+from wavegate.core.outcomes import CLOSED, Status
+from wavegate.core.plan import Plan
+from wavegate.core.state import State
+from wavegate.engine.engine import HEARTBEAT_SECONDS, Engine, Watcher
+from wavegate.errors import WavegateError
+from wavegate.simulation.fates import Nature
+from wavegate.simulation.journal import SILENCE_LIMIT, Ledger
+from wavegate.simulation.oracle import Oracle
+from wavegate.simulation.process import Process
+from wavegate.simulation.world import World
+
+ROLLOUT = "r1"
+AT_REST = frozenset({*CLOSED, Status.HALTED, Status.ROLLBACK_FAILED})
+"""Where a plain resume would change nothing, or is refused."""
+
+
+class KilledError(BaseException):
+    """The process died here (nothing may catch it as an Exception)."""
+
+
+class Blind:
+    """A watcher that does not look."""
+
+    def show(self, record: ev.Record, state: State) -> None:
+        """Ignore it."""
+
+    def settle(self, state: State, now: float) -> None:
+        """Ignore it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catastrophe:
+    """What happens to the process that walks: at its `write`-th write, `before` or `after` it.
+
+    `death`: it is killed. `pause`: it sleeps while another process takes its lease over and goes on, then
+    wakes up and believes that nothing happened. `slow`: the disk takes `seconds`. `jump`: its clock jumps.
+    """
+
+    kind: str
+    write: int
+    when: str = "after"
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Bench:
+    """One rollout. `catastrophes[n]` are what happens to its n-th process; `stops` are requests to stop."""
+
+    plan: Plan
+    nature: Nature
+    catastrophes: Sequence[Sequence[Catastrophe]] = ()
+    stops: Sequence[tuple[float, ev.StopRequested]] = ()
+    resumes: int = 3
+    """How often a person goes on with a rollout that is held or interrupted."""
+    watcher: Watcher = field(default_factory=Blind)
+    world: World = field(init=False)
+    ledger: Ledger = field(default_factory=Ledger)
+    oracle: Oracle = field(init=False)
+    processes: list[Process] = field(default_factory=list)
+    happened: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.world = World(self.nature, batch_timeout=self.plan.batch_timeout)
+        self.oracle = Oracle(self.plan)
+        self.world.onlooker = self.oracle
+        self.ledger.seen = self.oracle.see_records
+
+    @property
+    def records(self) -> Sequence[ev.Record]:
+        """Return what is in the journal."""
+        return self.ledger.entries[ROLLOUT].records
+
+    def run(self) -> State:
+        """Walk the rollout, with whatever happens, until nobody would go on with it; return where it stands."""
+        process = self._new_process()
+        process.journal.create(ROLLOUT, self.plan, "rollouts/simulated.yml", self.world.now())
+        process.journal.acquire(ROLLOUT, self.world.now())
+        state = self._survive(process, lambda engine: engine.start("the bench"))
+        for _ in range(self.resumes):
+            if state.status in AT_REST:
+                break
+            state = self.resume()
+        self.oracle.judge_end(self.world, state, self.records)
+        return state
+
+    def resume(self) -> State:
+        """Have another process go on, as `wavegate resume` does; return where the rollout stands then."""
+        if self.processes[-1].journal.find(ROLLOUT).status in AT_REST:
+            return fold(State(), self.records)
+        process = self._new_process()
+        process.journal.acquire(ROLLOUT, self.world.now())
+        begun = bool(self.records)
+        return self._survive(
+            process, lambda engine: engine.resume("the bench") if begun else engine.start("the bench")
+        )
+
+    def _survive(self, process: Process, walk: Callable[[Engine], State]) -> State:
+        """Walk; when the process dies, another one goes on, and maybe another one after that."""
+        try:
+            state = walk(self._engine(process))
+        except KilledError:
+            self._bury(process)
+            return self.resume()
+        except WavegateError as error:
+            if error.code != "lease-lost" or process is self.processes[-1]:
+                raise
+            self.happened.append(f"{process.name} lost its lease and stopped")
+        process.journal.release(ROLLOUT)
+        return state if process is self.processes[-1] else fold(State(), self.records)
+
+    def take_over(self, process: Process, seconds: float) -> None:
+        """Have another process take the lease of one that sleeps, and go on until it stands still."""
+        self.world.pass_until(self.world.time + SILENCE_LIMIT + 1 + seconds)
+        if process.journal.find(ROLLOUT).status not in AT_REST:
+            self.resume()
+
+    def _bury(self, process: Process) -> None:
+        """Let go with the process what does not outlive it."""
+        self.ledger.dead.add(process.name)
+        for name, feed in process.started.items():
+            if not feed.work.survives:
+                self.world.end(name, self.world.time)
+        self.world.settle()
+
+    def _new_process(self) -> Process:
+        number = len(self.processes)
+        mine = self.catastrophes[number] if number < len(self.catastrophes) else ()
+        process = Process(self.world, self.ledger, f"process {number + 1}", _Doom(self, number, mine) if mine else None)
+        self.processes.append(process)
+        for at, stop in self.stops:
+            if at > self.world.time:
+                process.later(at, [stop])
+        return process
+
+    def _engine(self, process: Process) -> Engine:
+        return Engine(
+            rollout_id=ROLLOUT,
+            plan=self.plan,
+            journal=process.journal,
+            executor=process,
+            prober=process,
+            clock=process,
+            inbox=process,
+            watcher=self.watcher,
+            look_seconds=HEARTBEAT_SECONDS,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Doom:
+    """What is going to happen to one process."""
+
+    bench: Bench
+    number: int
+    catastrophes: Sequence[Catastrophe]
+
+    def __call__(self, when: str, write: int) -> None:
+        """Have happen what is due around this write."""
+        for catastrophe in self.catastrophes:
+            if (catastrophe.when, catastrophe.write) == (when, write):
+                self._strike(catastrophe)
+
+    def _strike(self, catastrophe: Catastrophe) -> None:
+        bench, process = self.bench, self.bench.processes[self.number]
+        bench.happened.append(f"{catastrophe.kind} {catastrophe.when} write {catastrophe.write} of {process.name}")
+        match catastrophe.kind:
+            case "death":
+                raise KilledError
+            case "pause":
+                bench.take_over(process, catastrophe.seconds)
+            case "slow":
+                bench.world.pass_until(bench.world.time + catastrophe.seconds)
+            case "jump":
+                bench.world.skew += catastrophe.seconds
+            case _:
+                raise ValueError(catastrophe.kind)

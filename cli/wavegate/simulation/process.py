@@ -1,0 +1,150 @@
+"""One wavegate process in a fake world: the executor, prober, inbox, clock and journal that its engine is given.
+
+What is on its way to a process that died never arrives; what it started in the world goes on.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from wavegate.core import events as ev
+from wavegate.core.spec import ProbeSpec
+from wavegate.engine.inbox import Inbox
+from wavegate.ports import Report
+from wavegate.simulation.journal import Ledger, MemoryJournal
+from wavegate.simulation.world import CANCEL_SECONDS, Work, World
+
+PROBE_SECONDS = 0.1
+
+Interruption = Callable[[str, int], None]
+
+
+@dataclass(slots=True)
+class _Feed:
+    """What one batch still has to report."""
+
+    work: Work
+    index: int = 0
+    over: bool = False
+
+    def due_at(self) -> float:
+        """Return when it reports next."""
+        finished, gone_at = self.work.finished, self.work.gone_at
+        return min(finished[self.index][0], gone_at) if self.index < len(finished) else gone_at
+
+    def take(self) -> list[ev.Event]:
+        """Return what it reports next: all hosts that end at the same instant, or at last its own end."""
+        finished, first = self.work.finished, self.index
+        at = self.due_at()
+        while self.index < len(finished) and finished[self.index][0] == at:
+            self.index += 1
+        if self.index > first:
+            return [event for _, event in finished[first : self.index]]
+        self.over = True
+        status = self.work.status
+        return [ev.BatchEnded(self.work.order.batch, status, _DETAIL.get(status, ""))]
+
+
+class Process(Inbox):
+    """The ports of one engine. `interrupt("before" or "after", n)` is called around its n-th journal write."""
+
+    def __init__(self, world: World, ledger: Ledger, name: str, interrupt: Interruption | None = None) -> None:
+        super().__init__()
+        self.world = world
+        self.name = name
+        self.journal = _Interrupted(ledger, name, interrupt) if interrupt else MemoryJournal(ledger, name)
+        self.started: dict[str, _Feed] = {}
+        self._future: list[tuple[float, int, list[ev.Event], _Feed | None]] = []
+        self._tickets = itertools.count()
+
+    # the clock
+    def now(self) -> float:
+        """Return what this process believes the time to be."""
+        return self.world.now()
+
+    # the executor
+    def submit(self, order: ev.BatchSubmitted, report: Report) -> None:  # noqa: ARG002
+        """Start the batch; its outcomes arrive in the inbox."""
+        work = self.world.begin(order)
+        if work is None:
+            self.later(self.world.time, [ev.BatchEnded(order.batch, "lost", "another process took it over")])
+            return
+        self.started[order.batch] = feed = _Feed(work)
+        self._expect(feed)
+
+    def cancel(self, batch: str) -> None:
+        """End what this process started; it cannot reach what another one did."""
+        if batch in self.started:
+            self.world.end(batch, self.world.time + CANCEL_SECONDS)
+            self._expect(self.started[batch])
+
+    def acknowledge(self, event: ev.Event) -> None:
+        """Keep everything: the disk of a fake world has room."""
+
+    def collect(self, order: ev.BatchSubmitted) -> tuple[ev.HostFinished, ...]:
+        """Return what a dead process's batch left on disk."""
+        return self.world.collect(order.batch)
+
+    # the prober
+    def measure(self, sweep: ev.SweepStarted, probe: ProbeSpec, report: Report) -> None:  # noqa: ARG002
+        """Measure every target now; the answer arrives a moment later."""
+        self.world.settle()
+        world = self.world
+        measurements = world.nature.measure(sweep, world.changed_at, world.time)
+        ended = ev.SweepEnded(sweep.wave, sweep.side, sweep.probe, sweep.number, measurements)
+        self.later(world.time + PROBE_SECONDS, [ended])
+
+    # the inbox
+    def put(self, event: ev.Event) -> None:
+        """Hand in an event."""
+        self.later(self.world.time, [event])
+
+    def later(self, at: float, events: list[ev.Event]) -> None:
+        """Have the events arrive at `at` of the world's time."""
+        heapq.heappush(self._future, (at, next(self._tickets), events, None))
+
+    def wait(self, seconds: float) -> list[ev.Event]:
+        """Move the world's time to what happens next, at most `seconds` on, and return what arrived."""
+        until = self.world.time + max(0.0, seconds)
+        while self._future and self._future[0][0] <= until:
+            at, _, events, feed = heapq.heappop(self._future)
+            if feed is None:
+                self.world.pass_until(at)
+                return events
+            if not feed.over and feed.due_at() == at:
+                self.world.pass_until(at)
+                taken = feed.take()
+                self._expect(feed)
+                return taken
+        self.world.pass_until(until)
+        return []
+
+    def _expect(self, feed: _Feed) -> None:
+        if not feed.over:
+            heapq.heappush(self._future, (feed.due_at(), next(self._tickets), [], feed))
+
+
+_DETAIL = {"timed_out": "took longer than the batch may", "canceled": "stopped"}
+
+
+class _Interrupted(MemoryJournal):
+    """A journal around whose writes something may happen to its process."""
+
+    def __init__(self, ledger: Ledger, owner: str, interrupt: Interruption) -> None:
+        super().__init__(ledger, owner)
+        self._interrupt = interrupt
+        self._writes = 0
+
+    def append(
+        self, rollout_id: str, expected_seq: int, events: Sequence[ev.Event], at: float
+    ) -> Sequence[ev.Record]:
+        """Append between two chances for a catastrophe."""
+        self._writes += 1
+        number = self._writes
+        self._interrupt("before", number)
+        records = super().append(rollout_id, expected_seq, events, at)
+        self._interrupt("after", number)
+        return records

@@ -1,0 +1,173 @@
+"""The fake world: one clock, hosts at work, and what Ansible wrote to disk, whoever is still there to read it.
+
+It outlives the processes that act in it. It holds no decision; `oracle` judges what was asked of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from wavegate.core import events as ev
+from wavegate.core.outcomes import Outcome
+from wavegate.core.spec import Procedure
+from wavegate.simulation.fates import Fate, Nature, is_rollback
+
+START = 1_000_000.0
+CANCEL_SECONDS = 2.0
+"""How long it takes to end a batch gently."""
+COLLECT_LIMIT = 30.0
+"""How long `collect` waits for what outlived its parent, before it ends that."""
+
+
+@dataclass(slots=True)
+class Work:
+    """One Ansible process: `finished` is what it writes to disk, at which time; `gone_at` when it is gone."""
+
+    order: ev.BatchSubmitted
+    started_at: float
+    finished: list[tuple[float, ev.HostFinished]]
+    gone_at: float
+    status: str
+    survives: bool
+    hanging: frozenset[str] = frozenset()
+    applied: int = 0
+    """How many of `finished` have changed their host already."""
+
+    def on_disk(self, now: float) -> Iterator[ev.HostFinished]:
+        """Yield the outcomes that were written by `now`."""
+        until = min(now, self.gone_at)
+        return (event for at, event in self.finished if at <= until)
+
+
+class Onlooker(Protocol):
+    """Somebody who sees each start of an Ansible process, and may remember what was wrong about it."""
+
+    def see_start(self, world: World, order: ev.BatchSubmitted) -> None:
+        """Look at an order just before it starts."""
+        ...
+
+
+@dataclass(slots=True)
+class World:
+    """Everything that is true whether or not a wavegate process lives."""
+
+    nature: Nature
+    batch_timeout: float = 3600.0
+    time: float = START
+    skew: float = 0.0
+    """How far the clock that processes read is off; the world's own time never jumps."""
+    onlooker: Onlooker | None = None
+    works: dict[str, Work] = field(default_factory=dict)
+    going: dict[str, Work] = field(default_factory=dict)
+    """The works that were not seen to be gone."""
+    fenced: set[str] = field(default_factory=set)
+    changed_at: dict[str, float] = field(default_factory=dict)
+    """When the change was complete on each host that has it."""
+    reached: dict[str, float] = field(default_factory=dict)
+    """When the change first began on each host."""
+    stuck: set[str] = field(default_factory=set)
+    """Hosts on which a task of a batch that timed out is still at work."""
+    refused: list[str] = field(default_factory=list)
+    """Batches that would have started after somebody else had collected them."""
+
+    def now(self) -> float:
+        """Return what a clock on the wall says."""
+        return self.time + self.skew
+
+    def pass_until(self, at: float) -> None:
+        """Let time pass; it never goes back."""
+        self.time = max(self.time, at)
+
+    def flying(self) -> list[Work]:
+        """Return the works whose Ansible process lives now."""
+        self.settle()
+        return list(self.going.values())
+
+    def settle(self) -> None:
+        """Have everything happen to the hosts that is due by now."""
+        for name, work in list(self.going.items()):
+            until = min(self.time, work.gone_at)
+            while work.applied < len(work.finished) and work.finished[work.applied][0] <= until:
+                self._change(*work.finished[work.applied])
+                work.applied += 1
+            if work.gone_at <= self.time:
+                del self.going[name]
+                if work.status == "timed_out":
+                    self.stuck.update(work.hanging)
+
+    def _change(self, at: float, event: ev.HostFinished) -> None:
+        if event.outcome is Outcome.ROLLED_BACK:
+            self.changed_at.pop(event.host, None)
+        elif event.outcome is Outcome.DONE:
+            self.changed_at[event.host] = at
+
+    def begin(self, order: ev.BatchSubmitted) -> Work | None:
+        """Start an Ansible process; None when the batch is fenced: it starts nothing."""
+        if order.batch in self.fenced:
+            self.refused.append(order.batch)
+            return None
+        if self.onlooker:
+            self.onlooker.see_start(self, order)
+        fates = {host: self.nature.fate(host, order.procedures, self.time) for host in order.hosts}
+        back = is_rollback(order.procedures)
+        finished = [(self.time + fate.seconds, host) for host, fate in fates.items() if not fate.hangs]
+        hanging = frozenset(host for host, fate in fates.items() if fate.hangs)
+        last = max((at for at, _ in finished), default=self.time)
+        limit = self.time + self.batch_timeout
+        late = bool(hanging) or last > limit
+        ends = [(at, _finish(order, host, fates[host], back=back)) for at, host in sorted(finished) if at <= limit]
+        work = Work(
+            order,
+            self.time,
+            ends,
+            limit if late else last,
+            "timed_out" if late else "ended",
+            any(fate.survives for fate in fates.values()),
+            hanging,
+        )
+        self.works[order.batch] = self.going[order.batch] = work
+        if Procedure.SETTLE.value in order.procedures:
+            self.stuck.difference_update(order.hosts)
+        if not back:
+            for host in order.hosts:
+                self.reached.setdefault(host, self.time)
+        return work
+
+    def end(self, batch: str, at: float) -> None:
+        """Have the batch's Ansible process gone at `at`, if it is not gone before."""
+        work = self.works[batch]
+        if work.gone_at > at:
+            work.gone_at, work.status = at, "canceled"
+
+    def collect(self, batch: str) -> tuple[ev.HostFinished, ...]:
+        """Fence the batch, see it gone, and return what it left on disk."""
+        self.fenced.add(batch)
+        work = self.works.get(batch)
+        if work is None:
+            return ()
+        if work.gone_at > self.time:
+            self.pass_until(min(work.gone_at, self.time + COLLECT_LIMIT))
+            self.end(batch, self.time)
+        self.settle()
+        return tuple(work.on_disk(self.time))
+
+    def busy_hosts(self) -> dict[str, str]:
+        """Return host -> batch for hosts on which something is at work now, a task that hangs for ever too."""
+        busy = dict.fromkeys(self.stuck, "a task that never ends")
+        for work in self.flying():
+            over = {event.host for event in work.on_disk(self.time)}
+            busy |= {host: work.order.batch for host in work.order.hosts if host not in over}
+        return busy
+
+
+def _finish(order: ev.BatchSubmitted, host: str, fate: Fate, *, back: bool) -> ev.HostFinished:
+    outcome = fate.rollback if back else fate.outcome
+    if outcome in {Outcome.DONE, Outcome.ROLLED_BACK}:
+        completed = order.procedures
+    else:
+        cut = order.procedures.index(fate.fails_at) if fate.fails_at in order.procedures else 0
+        completed = order.procedures[:cut]
+    return ev.HostFinished(order.batch, host, outcome, completed=completed)
+
+

@@ -1,0 +1,197 @@
+"""Random worlds: a fleet, a plan, fates and catastrophes, all of them from one number.
+
+    python -m tests.random_worlds 4711            tell the story of one world
+    python -m tests.random_worlds 0 --count 1000  look for worlds in which a promise is broken
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from dataclasses import dataclass, replace
+
+from tests.world import make_fleet, plan_of, wave
+from wavegate.core import events as ev
+from wavegate.core.outcomes import Outcome, Status
+from wavegate.core.plan import Plan
+from wavegate.core.spec import BudgetSpec, OnBreach, Procedure, RollbackSpec, Sampling
+from wavegate.core.state import State
+from wavegate.simulation.bench import Bench, Catastrophe
+from wavegate.simulation.fates import Fate, Fates
+from wavegate.simulation.world import START
+
+BAD = [Outcome.FAILED, Outcome.UNREACHABLE, Outcome.TIMED_OUT, Outcome.ABORTED]
+MOSTLY_WRITES = 120
+
+
+@dataclass(frozen=True)
+class RandomWorld:
+    """What one number stands for. `steady`: no fate depends on the try or on time."""
+
+    seed: int
+    plan: Plan
+    fates: Fates
+    catastrophes: list[list[Catastrophe]]
+    stops: list[tuple[float, ev.StopRequested]]
+    steady: bool
+
+    def bench(self, *, calm: bool = False) -> Bench:
+        """Return the world's bench; a `calm` one has the same fates and nothing else happens."""
+        fates = replace(self.fates)
+        return Bench(self.plan, fates) if calm else Bench(self.plan, fates, self.catastrophes, self.stops)
+
+
+def make_world(seed: int) -> RandomWorld:
+    """Return the world that the number stands for."""
+    rng = random.Random(seed)
+    plan = _make_plan(rng)
+    steady = rng.random() < 0.5
+    fates = {host: _make_fate(rng, plan, steady=steady) for host in plan.hosts}
+    deaths = [_make_catastrophes(rng) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
+    stops = [
+        (START + rng.uniform(1, 150), ev.StopRequested("ann", now=rng.random() < 0.4))
+        for _ in range(rng.choice([0, 0, 0, 1, 2]))
+    ]
+    return RandomWorld(seed, plan, Fates(fates, seed=seed), deaths, stops, steady)
+
+
+def _make_plan(rng: random.Random) -> Plan:
+    sizes = {f"g{n}": rng.randint(1, 10) for n in range(rng.choice([1, 1, 2, 2, 3]))}
+    fleet = make_fleet(**sizes)
+    racks = {host: f"rack{rng.randrange(3)}" for host in fleet.hosts}
+    fleet = replace(fleet, values={"rack": racks})
+    waves = []
+    for name, size in sizes.items():
+        gates = {side: "healthy" for side in ("before", "after") if rng.random() < 0.35}
+        apart = {"apart": "rack", "at_most": rng.randint(1, 2)} if rng.random() < 0.3 else {}
+        batch = rng.choice([[1], [2], [3], [1, 2], [1, 2, 4], ["50%"], [1, "50%"], ["100%"]])
+        window = rng.choice([None, None, rng.randint(1, 6)])
+        made = wave(name, batch=batch, in_flight=window, **gates, **apart)
+        waves.append(replace(made, failure_budget=_make_budget(rng, size)))
+    playbooks = {Procedure.APPLY: ("patch.yml",), Procedure.ROLLBACK: ("rollback.yml",)}
+    for procedure in (Procedure.PRECHECK, Procedure.BACKUP, Procedure.VERIFY):
+        if rng.random() < 0.35:
+            playbooks[procedure] = (f"{procedure}.yml",)
+    plan = plan_of(
+        fleet,
+        *waves,
+        playbooks=playbooks,
+        on_breach=rng.choice(list(OnBreach)),
+        batch_timeout=rng.choice([60.0, 3600.0]),
+        failure_budget=_make_budget(rng, 4) if rng.random() < 0.3 else None,
+        rollback=RollbackSpec(rng.choice([0, 0, 1, 2]), rng.choice(["", "", "healthy"])),
+    )
+    gate = plan.gates["healthy"]
+    sampling = Sampling(
+        interval=rng.choice([2.0, 5.0, 30.0]),
+        count=rng.choice([1, 1, 3]),
+        initial_delay=rng.choice([0.0, 0.0, 4.0]),
+        failure_limit=rng.choice([0, 0, 1]),
+        inconclusive_limit=rng.choice([0, 1]),
+        consecutive_error_limit=rng.choice([1, 4]),
+        consecutive_success_limit=rng.choice([0, 0, 2]),
+    )
+    gate = replace(
+        gate, soak=rng.choice([0.0, 10.0, 40.0]), probes=(replace(gate.probes[0], sampling=sampling),)
+    )
+    return replace(plan, gates={"healthy": gate})
+
+
+def _make_budget(rng: random.Random, size: int) -> BudgetSpec:
+    from wavegate.core.quantity import Amount
+
+    total = Amount(rng.choice([0, 0, 1, 2, size]))
+    by_class = {"failed": Amount(1), "found_bad": Amount(rng.randint(0, 1))} if rng.random() < 0.15 else {}
+    return BudgetSpec(total, by_class, rng.choice([0, 0, 0, 3]))
+
+
+def _make_fate(rng: random.Random, plan: Plan, *, steady: bool) -> Fate:
+    seconds = rng.choice([0.0, 1.0, 5.0, 10.0, 10.0, rng.uniform(1, 20), 50.0])
+    survives = rng.random() < 0.4
+    chance = rng.random()
+    fate = Fate(seconds, survives=survives)
+    if chance < 0.10:
+        fate = replace(fate, outcome=rng.choice(BAD), fails_at=rng.choice(plan.procedures).value)
+    elif chance < 0.13:
+        fate = replace(fate, outcome=rng.choice([Outcome.SKIPPED, Outcome.NOT_STARTED]))
+    elif chance < 0.16:
+        fate = replace(fate, hangs=True)
+    elif chance < 0.22:
+        fate = replace(fate, bad_after=0.0 if steady else rng.uniform(0, 60))
+    elif chance < 0.24:
+        fate = replace(fate, sick=True)
+    elif chance < 0.30 and not steady:
+        fate = replace(fate, lies=rng.choice([0.0, 0.1]), errors=rng.choice([0.0, 0.4]), unsure=0.05)
+    if rng.random() < 0.06:
+        fate = replace(fate, rollback=rng.choice([Outcome.ROLLBACK_FAILED, Outcome.UNREACHABLE]))
+    return fate
+
+
+def _make_catastrophes(rng: random.Random) -> list[Catastrophe]:
+    happens = []
+    for _ in range(rng.choice([0, 1, 1, 2])):
+        kind = rng.choice(["death", "death", "death", "pause", "slow", "jump"])
+        write = int(MOSTLY_WRITES ** rng.random())
+        seconds = {"slow": rng.uniform(0, 40), "jump": rng.choice([-3600.0, 3600.0])}.get(kind, rng.uniform(0, 90))
+        happens.append(Catastrophe(kind, write, rng.choice(["before", "after"]), seconds))
+    return happens
+
+
+def walk_world(seed: int) -> tuple[Bench, State, list[str]]:
+    """Walk one world; return its bench, where it stands, and every broken promise."""
+    world = make_world(seed)
+    bench = world.bench()
+    state = bench.run()
+    broken = list(bench.oracle.broken)
+    jumps = any("jump" in what for what in bench.happened)
+    if world.steady and bench.happened and not jumps and not world.stops:
+        calm = world.bench(calm=True)
+        undisturbed = calm.run()
+        if undisturbed.status is not state.status:
+            broken.append(f"it is {state.status} and would have been {undisturbed.status} undisturbed")
+        elif state.status is Status.COMPLETED:
+            for host, other in undisturbed.hosts.items():
+                if state.host(host).outcome is not other.outcome:
+                    broken.append(f"{host} is {state.host(host).outcome}, {other.outcome} undisturbed")
+    return bench, state, broken
+
+
+def tell(seed: int) -> None:
+    """Print the story of one world."""
+    world = make_world(seed)
+    for planned in world.plan.waves:
+        print(planned.name, [batch.hosts for batch in planned.batches], planned.in_flight, planned.budget, end=" ")
+        print(planned.before, planned.after, dict(planned.apart), planned.at_most)
+    print(world.plan.on_breach, world.plan.budget, world.plan.rollback, world.plan.procedures, world.plan.gates)
+    for host, fate in world.fates.of.items():
+        print(host, fate)
+    print(world.catastrophes, world.stops, "steady" if world.steady else "")
+    bench, state, broken = walk_world(seed)
+    for record in bench.records:
+        if not isinstance(record.event, ev.SweepEnded | ev.SweepStarted):
+            print(f"{record.seq:4} {record.at - START:8.1f} {record.event}")
+    print(bench.happened, state.status, state.reason)
+    print("\n".join(broken) or "every promise was kept")
+
+
+def main() -> int:
+    """Tell one world, or look through many."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("seed", type=int)
+    parser.add_argument("--count", type=int, default=0)
+    options = parser.parse_args()
+    if not options.count:
+        tell(options.seed)
+        return 0
+    found = 0
+    for seed in range(options.seed, options.seed + options.count):
+        bench, state, broken = walk_world(seed)
+        if broken:
+            found += 1
+            print(seed, state.status, bench.happened, broken[:2])
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
