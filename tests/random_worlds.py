@@ -1,7 +1,7 @@
 """Random worlds: a fleet, a plan, fates and catastrophes, all of them from one number.
 
-    python -m tests.random_worlds 4711            tell the story of one world
-    python -m tests.random_worlds 0 --count 1000  look for worlds in which a promise is broken
+python -m tests.random_worlds 4711            tell the story of one world
+python -m tests.random_worlds 0 --count 1000  look for worlds in which a promise is broken
 """
 
 from __future__ import annotations
@@ -133,7 +133,9 @@ def _make_catastrophes(rng: random.Random) -> list[Catastrophe]:
     for _ in range(rng.choice([0, 1, 1, 2])):
         kind = rng.choice(["death", "death", "death", "pause", "slow", "jump"])
         write = int(MOSTLY_WRITES ** rng.random())
-        seconds = {"slow": rng.uniform(0, 40), "jump": rng.choice([-3600.0, 3600.0])}.get(kind, rng.uniform(0, 90))
+        seconds = {"slow": rng.uniform(0, 40), "jump": rng.choice([-3600.0, 3600.0])}.get(
+            kind, rng.uniform(0, 90)
+        )
         happens.append(Catastrophe(kind, write, rng.choice(["before", "after"]), seconds))
     return happens
 
@@ -161,9 +163,17 @@ def tell(seed: int) -> None:
     """Print the story of one world."""
     world = make_world(seed)
     for planned in world.plan.waves:
-        print(planned.name, [batch.hosts for batch in planned.batches], planned.in_flight, planned.budget, end=" ")
+        print(
+            planned.name,
+            [batch.hosts for batch in planned.batches],
+            planned.in_flight,
+            planned.budget,
+            end=" ",
+        )
         print(planned.before, planned.after, dict(planned.apart), planned.at_most)
-    print(world.plan.on_breach, world.plan.budget, world.plan.rollback, world.plan.procedures, world.plan.gates)
+    print(
+        world.plan.on_breach, world.plan.budget, world.plan.rollback, world.plan.procedures, world.plan.gates
+    )
     for host, fate in world.fates.of.items():
         print(host, fate)
     print(world.catastrophes, world.stops, "steady" if world.steady else "")

@@ -52,7 +52,10 @@ class Case:
     stops: Sequence[tuple[float, ev.StopRequested]] = ()
 
 
-TWO = (wave("pilot", after="healthy"), wave("rest", batch=[2], in_flight=4, failure_budget=1, after="healthy"))
+TWO = (
+    wave("pilot", after="healthy"),
+    wave("rest", batch=[2], in_flight=4, failure_budget=1, after="healthy"),
+)
 SMALL = make_fleet(pilot=1, rest=6)
 
 CASES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -194,3 +195,26 @@ def test_ticks_carry_a_rollout_through_a_soak_with_nobody_waiting(project: Scrat
 def test_a_tick_leaves_alone_what_needs_a_person(project: Scratch) -> None:
     halted(project)
     assert "is halted" in project.wavegate("tick", "--all", code=30).stderr
+
+
+def test_a_process_that_slept_while_another_took_over_wakes_up_to_stop(project: Scratch) -> None:
+    process = walking(project)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        assert "rollout-locked" in project.wavegate("resume", code=41).stderr
+        rollout_id = project.json("history", "--json")["rollouts"][0]["id"]
+        project.wavegate("lock", "break", rollout_id, "--reason", "its laptop's lid is shut")
+        (state_of(project) / "hold").unlink()
+        project.wavegate("resume")
+    finally:
+        process.send_signal(signal.SIGCONT)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 41
+    assert "error[lease-lost]" in said
+    assert got(project) in (dict.fromkeys(HOSTS, 1), {"one": 2, "two": 1, "three": 1})
+    submitted = [
+        e["batch"] for e in project.json("events", "--json")["events"] if e["kind"] == "batch_submitted"
+    ]
+    assert len(submitted) == len(set(submitted)) <= 4
+    assert project.json("report", "--json")["rollout"]["status"] == "completed"
+    project.wavegate("audit", "verify")

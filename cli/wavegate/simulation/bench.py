@@ -137,7 +137,9 @@ class Bench:
     def _new_process(self) -> Process:
         number = len(self.processes)
         mine = self.catastrophes[number] if number < len(self.catastrophes) else ()
-        process = Process(self.world, self.ledger, f"process {number + 1}", _Doom(self, number, mine) if mine else None)
+        process = Process(
+            self.world, self.ledger, f"process {number + 1}", _Doom(self, number, mine) if mine else None
+        )
         self.processes.append(process)
         for at, stop in self.stops:
             if at > self.world.time:
@@ -174,7 +176,9 @@ class _Doom:
 
     def _strike(self, catastrophe: Catastrophe) -> None:
         bench, process = self.bench, self.bench.processes[self.number]
-        bench.happened.append(f"{catastrophe.kind} {catastrophe.when} write {catastrophe.write} of {process.name}")
+        bench.happened.append(
+            f"{catastrophe.kind} {catastrophe.when} write {catastrophe.write} of {process.name}"
+        )
         match catastrophe.kind:
             case "death":
                 raise KilledError

@@ -95,9 +95,9 @@ class Fates:
 class Told:
     """Fates told by functions, for tests that say in one line what is special about their world."""
 
-    outcome: Callable[[str, tuple[str, ...]], Outcome] = lambda host, procedures: Outcome.DONE  # noqa: ARG005, E731
-    seconds: Callable[[str], float] = lambda host: 10.0  # noqa: ARG005, E731
-    reading: Callable[[str, str, float], Reading] = lambda probe, host, now: Reading.GOOD  # noqa: ARG005, E731
+    outcome: Callable[[str, tuple[str, ...]], Outcome] = lambda host, procedures: Outcome.DONE  # noqa: ARG005
+    seconds: Callable[[str], float] = lambda host: 10.0  # noqa: ARG005
+    reading: Callable[[str, str, float], Reading] = lambda probe, host, now: Reading.GOOD  # noqa: ARG005
 
     def fate(self, host: str, procedures: tuple[str, ...], now: float) -> Fate:  # noqa: ARG002
         """Return what the functions say; a rollback that is told to be done is rolled back."""

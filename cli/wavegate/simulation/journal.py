@@ -37,7 +37,7 @@ class Ledger:
 
     entries: dict[str, _Entry] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
-    seen: Seen = lambda records: None  # noqa: ARG005, E731
+    seen: Seen = lambda records: None  # noqa: ARG005
 
 
 class MemoryJournal:

@@ -17,7 +17,6 @@ from wavegate.core.state import State
 from wavegate.simulation.fates import is_rollback
 from wavegate.simulation.world import World
 
-
 AT_REST = CLOSED | {Status.HELD, Status.HALTED, Status.ROLLBACK_FAILED}
 """Where a rollout may stay after a person went on with it some times."""
 

@@ -51,7 +51,9 @@ class _Feed:
 class Process(Inbox):
     """The ports of one engine. `interrupt("before" or "after", n)` is called around its n-th journal write."""
 
-    def __init__(self, world: World, ledger: Ledger, name: str, interrupt: Interruption | None = None) -> None:
+    def __init__(
+        self, world: World, ledger: Ledger, name: str, interrupt: Interruption | None = None
+    ) -> None:
         super().__init__()
         self.world = world
         self.name = name

@@ -5,6 +5,7 @@ It outlives the processes that act in it. It holds no decision; `oracle` judges 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -116,7 +117,9 @@ class World:
         last = max((at for at, _ in finished), default=self.time)
         limit = self.time + self.batch_timeout
         late = bool(hanging) or last > limit
-        ends = [(at, _finish(order, host, fates[host], back=back)) for at, host in sorted(finished) if at <= limit]
+        ends = [
+            (at, _finish(order, host, fates[host], back=back)) for at, host in sorted(finished) if at <= limit
+        ]
         work = Work(
             order,
             self.time,
@@ -169,5 +172,3 @@ def _finish(order: ev.BatchSubmitted, host: str, fate: Fate, *, back: bool) -> e
         cut = order.procedures.index(fate.fails_at) if fate.fails_at in order.procedures else 0
         completed = order.procedures[:cut]
     return ev.HostFinished(order.batch, host, outcome, completed=completed)
-
-
