@@ -68,12 +68,32 @@ def _keep_out_of_git(folder: Path) -> None:
         ignore.chmod(0o600)
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """Where one rollout stands; `state` has no tallies of single targets for gates that were decided."""
+
+    row: RolloutRow
+    plan: Plan
+    state: State
+    died: bool
+
+
+def glance_at_rollout(rollout_id: str | None) -> Glance:
+    """Return where a rollout stands, chosen as by `open_rollout`, without reading what nobody sees of it."""
+    from wavegate.adapters.journal import is_died, read_glance
+
+    with look_into_project_journal(current_project()) as journal, journal.one_instant():
+        row = journal.find(rollout_id) if rollout_id else choose(journal.rollouts())
+        state = fold(State(), read_glance(journal, row.id))
+        return Glance(row, journal.plan(row.id), state, is_died(row))
+
+
 def open_rollout(rollout_id: str | None) -> OpenedRollout:
     """Return the rollout whose id starts with `rollout_id`; without one the only open one, or the latest."""
     from wavegate.adapters.journal import is_died
 
     project = current_project()
-    with look_into_project_journal(project) as journal:
+    with look_into_project_journal(project) as journal, journal.one_instant():
         row = journal.find(rollout_id) if rollout_id else choose(journal.rollouts())
         records = journal.read(row.id)
         state = fold(State(), records)

@@ -35,10 +35,10 @@ def command(rollout: str | None, as_json: bool, exit_code: bool) -> ExitCode | i
       wavegate status
       wavegate status 7f3a --json | jq .waits_for
     """
-    from wavegate.bootstrap.reading import open_rollout
+    from wavegate.bootstrap.reading import glance_at_rollout
     from wavegate.reports.standing import standing_json, take_standing
 
-    opened = open_rollout(rollout)
+    opened = glance_at_rollout(rollout)
     now = time.time()
     standing = take_standing(opened.plan, opened.state, now, died=opened.died)
     if as_json:

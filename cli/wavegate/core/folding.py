@@ -28,11 +28,18 @@ def fold(state: State, records: Iterable[ev.Record]) -> State:
 
 
 def _wave(state: State, name: str) -> WaveState:
-    return state.waves.setdefault(name, WaveState())
+    # Not setdefault, which makes a new one each time that it is asked.
+    wave = state.waves.get(name)
+    if wave is None:
+        wave = state.waves[name] = WaveState()
+    return wave
 
 
 def _host(state: State, name: str) -> HostState:
-    return state.hosts.setdefault(name, HostState())
+    host = state.hosts.get(name)
+    if host is None:
+        host = state.hosts[name] = HostState()
+    return host
 
 
 def _count(state: State, wave: str, name: str) -> None:
@@ -203,6 +210,14 @@ def _sweep_ended(state: State, event: ev.SweepEnded, at: float) -> None:
         series.add(measurement, judged=measurement.target not in gate.out)
 
 
+def _sweep_counted(state: State, event: ev.SweepCounted, at: float) -> None:
+    """Fold what is shown of a sweep; the tallies of its targets are not kept."""
+    _sweep_ended(state, event, at)
+    total = gate_of(state, event.wave, event.side).series[event.probe].total
+    for reading, count in event.counts.items():
+        setattr(total, reading.value, getattr(total, reading.value) + count)
+
+
 def _host_found_bad(state: State, event: ev.HostFoundBad, at: float) -> None:  # noqa: ARG001
     _host(state, event.host).found_bad = f"{event.probe}: {event.reason}"
     _count(state, event.wave, event.host)
@@ -300,6 +315,7 @@ _APPLY: dict[type, Callable[..., None]] = {
     ev.GateOpened: _gate_opened,
     ev.SweepStarted: _sweep_started,
     ev.SweepEnded: _sweep_ended,
+    ev.SweepCounted: _sweep_counted,
     ev.HostFoundBad: _host_found_bad,
     ev.GateDecided: _gate_decided,
     ev.BudgetBreached: _breached,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wavegate.adapters.journal.chain import Finding
+    from wavegate.adapters.journal.glance import read_glance
     from wavegate.adapters.journal.location import journal_location
     from wavegate.adapters.journal.looking import look_into_journal
     from wavegate.adapters.journal.opening import open_journal
@@ -29,6 +30,7 @@ __all__ = [
     "look_into_journal",
     "open_journal",
     "owner_alive",
+    "read_glance",
     "status_after",
     "this_process",
 ]
@@ -44,6 +46,7 @@ _HOME = {
     "look_into_journal": "looking",
     "open_journal": "opening",
     "owner_alive": "owner",
+    "read_glance": "glance",
     "status_after": "status",
     "this_process": "owner",
 }

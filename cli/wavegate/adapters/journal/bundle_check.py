@@ -137,7 +137,7 @@ def _read_manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
 
 def _check_sums(archive: zipfile.ZipFile, rollout_id: str) -> Iterator[Finding]:
     lines = _read(archive, SUMS).decode(errors="replace").splitlines()
-    sums = dict(reversed(line.split("  ", 1)) for line in lines if "  " in line)
+    sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     for name in FILES:
         if name in archive.namelist() and name != SUMS:
             if name not in sums:

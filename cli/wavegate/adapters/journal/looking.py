@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from wavegate.adapters.journal import failures, schema
 from wavegate.adapters.journal.location import Place, locate
@@ -104,4 +103,6 @@ def name_file(path: Path) -> str:
     Where nobody can write (a read-only file system) and nothing is pending, SQLite must be told so to read.
     """
     immutable = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
-    return f"file:{quote(str(path))}?{'immutable=1' if immutable else 'mode=rw'}"
+    # https://www.sqlite.org/uri.html#the_uri_path; quoting more would cost an import.
+    quoted = str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{quoted}?{'immutable=1' if immutable else 'mode=rw'}"

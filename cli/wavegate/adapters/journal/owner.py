@@ -6,9 +6,7 @@ A process is known by its pid and the kernel's tick at which it started. The tim
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +39,7 @@ class Owner:
 def this_process() -> Owner:
     """Return the owner that this process is."""
     pid = os.getpid()
-    return Owner(_find_user(), socket.gethostname(), pid, f"{_find_kernel()} {_find_start(pid)}")
+    return Owner(_find_user(), os.uname().nodename, pid, f"{_find_kernel()} {_find_start(pid)}")
 
 
 def owner_alive(row: RolloutRow) -> bool:
@@ -72,6 +70,8 @@ def is_died(row: RolloutRow) -> bool:
 
 
 def _find_user() -> str:
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user without an entry in passwd
@@ -83,7 +83,7 @@ def _find_kernel() -> str:
     try:
         return f"{_BOOT_ID.read_text().strip()}/{Path('/proc/self/ns/pid').readlink()}"
     except OSError:
-        return socket.gethostname()
+        return os.uname().nodename
 
 
 def _find_start(pid: int) -> str:
