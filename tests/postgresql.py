@@ -68,12 +68,24 @@ class Server:
         return self.folder / "data"
 
     def start(self, *options: str) -> None:
-        settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder}
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": self.folder,
+        }
         arguments = [f"-c{name}={value}" for name, value in settings.items()] + list(options)
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 # The server ends with the tests, also when they are killed.
-                [*_as_postgres(), "--pdeathsig", "QUIT", self.programs / "postgres", "-D", self.data, *arguments],
+                [
+                    *_as_postgres(),
+                    "--pdeathsig",
+                    "QUIT",
+                    self.programs / "postgres",
+                    "-D",
+                    self.data,
+                    *arguments,
+                ],
                 stdout=log,
                 stderr=log,
                 cwd="/",
@@ -138,7 +150,15 @@ def run_server(*options: str) -> Iterator[Server]:
             for path in (folder, folder / "password"):
                 os.chown(path, user.pw_uid, user.pw_gid)
         server = Server(folder, programs, _free_port())
-        command = [programs / "initdb", "-D", server.data, "-U", "postgres", "--encoding=UTF8", "--locale=C.UTF-8"]
+        command = [
+            programs / "initdb",
+            "-D",
+            server.data,
+            "-U",
+            "postgres",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+        ]
         trust = ["--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={folder / 'password'}"]
         subprocess.run([*_as_postgres(), *command, *trust], check=True, capture_output=True, cwd="/")
         server.start(*options)

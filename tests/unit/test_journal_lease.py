@@ -15,11 +15,18 @@ from pathlib import Path
 import pytest
 
 from tests.unit.journal_samples import ANN_ELSEWHERE, STARTED, begin, make_plan, owner_with
-from wavegate.adapters.journal import Owner, SqlJournal, is_died, open_journal, owner, owner_alive, this_process
+from wavegate.adapters.journal import (
+    Owner,
+    SqlJournal,
+    is_died,
+    open_journal,
+    owner,
+    owner_alive,
+    this_process,
+)
 from wavegate.adapters.journal.owner import HEARTBEAT_LIMIT
 from wavegate.core import events as ev
 from wavegate.errors import ExitCode, WavegateError
-
 
 LISTEN = 0.3
 

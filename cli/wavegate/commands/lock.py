@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def command() -> None:
     """Look at the lease of a rollout, or break it.
 
-    One process at a time may write a rollout: the one that holds its lease. Of a process on this machine it is
-    seen whether it lives; from elsewhere only its heartbeat tells, which it writes every five seconds.
+    One process at a time may write a rollout: the one that holds its lease. Whether it lives is seen on the
+    machine it runs on; from elsewhere only its heartbeat tells, which it writes every five seconds.
 
     \b
     Example:
@@ -72,7 +72,9 @@ def break_(rollout: str | None, reason: str) -> None:
     if lease.alive and lease.known_by == "process":
         click.echo(f"that process still lives (pid {row.owner_pid}); it stops at its next step", err=True)
     elif lease.known_by == "heartbeat":
-        click.echo(f"its Ansible processes may still be at work on {row.owner_host}: look there first", err=True)
+        click.echo(
+            f"its Ansible processes may still be at work on {row.owner_host}: look there first", err=True
+        )
     click.echo(
         f"then go on with it: wavegate resume {row.id} · or end it: wavegate abort {row.id} --reason WHY",
         err=True,
@@ -91,8 +93,12 @@ def _describe(lease: Lease) -> str:
 def _tell_life(lease: Lease) -> str:
     heard = _tell_silence(lease.row.silent_for)
     if lease.known_by == "process":
-        return f"last heard of {heard}; the process {'lives' if lease.alive else 'is gone: resume takes over'}"
-    fate = "it seems to live" if lease.alive else "it seems to be dead: resume listens for it, then takes over"
+        return (
+            f"last heard of {heard}; the process {'lives' if lease.alive else 'is gone: resume takes over'}"
+        )
+    fate = (
+        "it seems to live" if lease.alive else "it seems to be dead: resume listens for it, then takes over"
+    )
     return f"last heard of {heard}, on another machine or in another container; {fate}"
 
 

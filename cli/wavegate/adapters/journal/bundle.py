@@ -1,7 +1,7 @@
 """The evidence bundle: everything that a rollout's journal says, in one file that proves itself.
 
-A zip of a known list of files. The same journal makes the same bytes (with the same zlib), so that a bundle can
-be known by its checksum.
+A zip of a known list of files. The same journal makes the same bytes (with the same zlib), so that a bundle
+can be known by its checksum.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _fill(
 
     def events() -> Iterator[str]:
         nonlocal last
-        for last in journal.links(row.id):  # noqa: B007 - the last one is wanted
+        for last in journal.links(row.id):
             yield to_canonical_json(to_line(last)) + "\n"
 
     sums[PLAN] = _add(archive, PLAN, [journal.plan_text(row.id)])

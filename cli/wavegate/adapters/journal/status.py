@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from wavegate.core import events as ev
 from wavegate.core.outcomes import Status
 
-
 MOVING = frozenset(
     ev.kind_of(cls)
     for cls in (ev.RolloutStarted, ev.RolloutResumed, ev.RollbackStarted, ev.RolloutPaused, ev.RolloutEnded)
