@@ -3,9 +3,9 @@
     python benchmarks/journal_costs.py [--events 1000000] [--hosts 5000] [--repeat N] [--keep FOLDER]
 
 Builds a project whose journal (SQLite) holds one open rollout over many hosts and as many closed ones as it
-takes to reach the number of events; all of them as the engine wrote them in the fake world of tests/world.py.
-Then it measures whole processes, beside the cheapest program that imports click; what `resume` does before its
-first decision (read, decode, fold); and durable commits, one event each, beside bare fsyncs on the same disk.
+takes to reach the number of events; all as the engine wrote them in the fake world of tests/world.py.
+Then it measures whole processes, beside the cheapest program that imports click; what `resume` does before
+its first decision (read, decode, fold); and durable commits, one event each, beside bare fsyncs.
 With `--keep`, the project is left in that folder, and used again when it is there.
 """
 
@@ -19,8 +19,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(Path(__file__).resolve().parent), str(ROOT), str(ROOT / "cli")]
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "cli"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from _project import make_project, wavegate
 from _timing import Timing, describe_machine, run_in_turns

@@ -18,7 +18,7 @@ from wavegate.ports import RolloutRow
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A rollout's lease. `known_by` says what tells whether the owner lives: its `process` or its `heartbeat`."""
+    """A rollout's lease. `known_by` is what tells whether its owner lives: `process` or `heartbeat`."""
 
     row: RolloutRow
     alive: bool

@@ -72,7 +72,7 @@ def verify(subject: str | None, as_json: bool) -> int:
 )
 @json_option
 def export(rollout: str | None, output: Path | None, as_json: bool) -> None:
-    """Write all that the journal says of rollout ID (default: the only open one, else the latest) to one file.
+    """Write all evidence of rollout ID (default: the only open one, else the latest) to one file.
 
     The zip holds the events with their hashes, the plan, the report as HTML, JSON and text, and checksums.
     Only its owner can read it. The same journal makes the same file.

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def command() -> None:
     """Look at the lease of a rollout, or break it.
 
-    One process at a time may write a rollout: the one that holds its lease. Of a process on this machine it is
-    seen whether it lives; from elsewhere only its heartbeat tells, which it writes every five seconds.
+    One process at a time may write a rollout: the one that holds its lease. Whether it lives is seen on the
+    machine it runs on; from elsewhere only its heartbeat tells, which it writes every five seconds.
 
     \b
     Example:

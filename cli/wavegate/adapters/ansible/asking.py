@@ -78,6 +78,7 @@ class _Messages:
 def _environment(snapshot: Path | None, added: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of Ansible's process."""
     environment = {**os.environ, **added}
+    environment.pop("WAVEGATE_JOURNAL", None)  # not Ansible's business, and it may hold a password
     if snapshot is None:
         return environment
     return environment | {

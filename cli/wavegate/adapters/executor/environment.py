@@ -33,6 +33,8 @@ _RUNNERS_OWN = (
     "ANSIBLE_CALLBACK_PLUGINS",
     "AD_HOC_COMMAND_ID",
     "AWX_LIB_DIRECTORY",
+    # Not Ansible's business, and it may hold a password.
+    "WAVEGATE_JOURNAL",
 )
 
 

@@ -1,7 +1,7 @@
 """The evidence bundle: everything that a rollout's journal says, in one file that proves itself.
 
-A zip of a known list of files. The same journal makes the same bytes (with the same zlib), so that a bundle can
-be known by its checksum.
+A zip of a known list of files. The same journal makes the same bytes (with the same zlib), so that a bundle
+can be known by its checksum.
 """
 
 from __future__ import annotations

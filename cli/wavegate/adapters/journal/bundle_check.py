@@ -1,8 +1,8 @@
 """Holds an evidence bundle against itself. Whoever made the file is not trusted: nothing is unpacked to disk.
 
 What this finds: anything changed, missing, added or moved, as long as not everything was made anew. Whoever
-makes a whole bundle anew, with all of its hashes, has another last hash and another checksum: write those down
-elsewhere, where it matters.
+makes a whole bundle anew, with all of its hashes, has another last hash and another checksum: write those
+down elsewhere, where it matters.
 """
 
 from __future__ import annotations
@@ -152,15 +152,22 @@ def _read_links(archive: zipfile.ZipFile, rollout_id: str) -> Iterator[Link]:
     with archive.open(EVENTS) as file:
         for number, line in enumerate(_lines(file), start=1):
             try:
-                said = json.loads(line)
-                link = Link(rollout_id=rollout_id, **said)
-                texts = (link.kind, link.body, link.previous_hash, link.hash)
-                sound = type(link.seq) is int and type(link.at) in {int, float}
-                if not sound or not all(isinstance(text, str) for text in texts):
-                    raise ValueError("a value is of the wrong type")
+                link = Link(rollout_id=rollout_id, **json.loads(line))
             except (ValueError, TypeError, RecursionError) as error:
                 raise _Bad(f"line {number} of {EVENTS} makes no sense: {error}") from error
+            if not _is_sound(link):
+                raise _Bad(f"line {number} of {EVENTS} makes no sense: a value is of the wrong type")
             yield link
+
+
+def _is_sound(link: Link) -> bool:
+    """Return whether every value is of the type that the chain was made of."""
+    texts = (link.kind, link.body, link.previous_hash, link.hash)
+    return (
+        type(link.seq) is int
+        and type(link.at) in {int, float}
+        and all(isinstance(text, str) for text in texts)
+    )
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:

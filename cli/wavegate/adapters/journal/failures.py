@@ -86,6 +86,11 @@ LOGIN_REFUSED = Failure(
     "the database of the journal {journal} refuses the login",
     "check the user in WAVEGATE_JOURNAL and its password, best kept in ~/.pgpass or PGPASSFILE",
 )
+BAD_OPTION = Failure(
+    "journal-location-invalid",
+    "the URL of the journal {journal} has an option that cannot be used",
+    "correct WAVEGATE_JOURNAL; what may follow its `?` is in PostgreSQL's manual, under libpq's parameters",
+)
 NO_DATABASE = Failure(
     "journal-no-database",
     "there is no database for the journal {journal}",
@@ -158,6 +163,8 @@ def find_failure(error: BaseException) -> Failure | None:
     state = getattr(error, "sqlstate", None)
     if state:
         return LOST if state.startswith(_LOST_CLASS) else _SQLSTATES.get(state)
+    if type(error).__name__ == "ProgrammingError":
+        return BAD_OPTION
     return _at_the_door(str(error)) if type(error).__name__ in _CONNECTION_TROUBLE else None
 
 

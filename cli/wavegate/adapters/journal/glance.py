@@ -1,8 +1,8 @@
 """Where a rollout stands, without reading what only a decision needs: most of a journal is measurements.
 
 A sweep of which nothing is shown but how many measurements were good is counted in its text, not decoded. The
-text is canonical JSON (`chain.to_canonical_json`), in which a quote within a string is always escaped: what is
-looked for here can only be structure.
+text is canonical JSON (`chain.to_canonical_json`), in which a quote within a string is always escaped: what
+is looked for here can only be structure.
 """
 
 from __future__ import annotations

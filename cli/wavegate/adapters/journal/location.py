@@ -23,7 +23,7 @@ _SECRET = ("password", "sslpassword")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A journal's file (None for one in memory or on a server), its URL, and its name as people may see it."""
+    """A journal's file (None for one in memory or on a server), its URL, and its name for people."""
 
     file: Path | None
     url: URL | None = None
@@ -65,16 +65,25 @@ def locate(location: str) -> Place:
     except (ArgumentError, ValueError) as error:
         # The URL itself may hold a password and is not repeated.
         raise _refuse("the journal's URL cannot be read") from error
-    if url.drivername in _SERVERS:
-        return Place(None, url.set(drivername="postgresql+psycopg"))
-    if url.drivername not in _SQLITE:
+    if url.drivername not in _SQLITE | _SERVERS:
         raise _refuse(
             f"a journal cannot be kept in {url.drivername}", "wavegate keeps it in SQLite or PostgreSQL"
         )
-    seconds = float(str(url.query.get("timeout", BUSY_SECONDS)))
+    seconds = _read_timeout(url)
+    if url.drivername in _SERVERS:
+        rest = url.difference_update_query(["timeout"])
+        return Place(None, rest.set(drivername="postgresql+psycopg"), seconds)
     if not url.database or url.database == ":memory:":
         return Place(None, url, seconds)
     return Place(Path(url.database).absolute(), url, seconds)
+
+
+def _read_timeout(url: URL) -> float:
+    """Return what `?timeout=` says in seconds: how long to wait for another process's transaction."""
+    try:
+        return float(str(url.query.get("timeout", BUSY_SECONDS)))
+    except ValueError as error:
+        raise _refuse("the timeout in the journal's URL is no number of seconds") from error
 
 
 def _refuse(what: str, why: str = "") -> WavegateError:

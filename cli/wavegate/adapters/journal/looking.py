@@ -56,7 +56,7 @@ class FileReader(JournalReader):
         self._connection.close()
 
     def find_revision(self) -> str:
-        """Return the journal's schema revision, "" for an empty file; raise WavegateError for anything else."""
+        """Return the journal's schema revision, "" for an empty file; raise WavegateError otherwise."""
         with self._explained():
             if schema.is_journal(self.location, (name for (name,) in self._connection.execute(_TABLES))):
                 return str(self._connection.execute(schema.FIND_VERSION).fetchone()[0])

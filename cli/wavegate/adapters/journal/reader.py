@@ -150,7 +150,7 @@ class JournalReader:
             raise failures.DAMAGED.about(self.location, why) from error
 
     def tail(self, rollout_id: str) -> tuple[int, str]:
-        """Return the number of the rollout's events and the hash of the last one (of the plan, without any)."""
+        """Return how many events the rollout has, and the hash of the last one (of the plan, without any)."""
         with self._session() as query:
             found = list(query(_TAIL, rollout_id))
         if not found:

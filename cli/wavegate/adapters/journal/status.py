@@ -14,13 +14,6 @@ MOVING = frozenset(
 """The kinds of the events that move a rollout to another status."""
 
 
-MOVING = frozenset(
-    ev.kind_of(cls)
-    for cls in (ev.RolloutStarted, ev.RolloutResumed, ev.RollbackStarted, ev.RolloutPaused, ev.RolloutEnded)
-)
-"""The kinds of the events that move a rollout to another status."""
-
-
 def status_after(event: ev.Event, *, rollback_began: bool) -> Status | None:
     """Return the status the event puts the rollout in, as the core's fold does; None when it stays.
 

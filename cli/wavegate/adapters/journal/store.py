@@ -160,7 +160,7 @@ class SqlJournal(JournalReader):
     def acquire(self, rollout_id: str, at: float) -> None:
         """Take the lease, also from a dead owner; raise WavegateError `rollout-locked` when it lives.
 
-        In a claim, an owner that cannot be looked at is only known to be dead when `listen` was called before.
+        In a claim, an owner that cannot be looked at only counts as dead when `listen` was called before.
         """
         if self._claimed() is None:
             self.listen(rollout_id, at)
@@ -249,7 +249,7 @@ class SqlJournal(JournalReader):
         at: float,
         tried: Sequence[Link],
     ) -> Sequence[Link]:
-        """Return the links that are in the journal now; the same ones that were `tried` before, if any were."""
+        """Return the links that are in the journal now: those `tried` before, if they had got there."""
         held = {"rollout": rollout_id, "mine": self._epoch(rollout_id)}
         found = connection.execute(_COMPARE, held).one_or_none()
         if found and tried and tuple(found) == (tried[-1].seq, tried[-1].hash):

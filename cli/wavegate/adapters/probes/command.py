@@ -43,12 +43,17 @@ async def probe_command(target: str, settings: Mapping[str, Any], timeout: float
     env = {key: str(value) for key, value in read_table(settings, "env").items()}
     try:
         async with asyncio.timeout(timeout):
-            end = await _run(argv, {**os.environ, **env, "WAVEGATE_TARGET": target}, folder)
+            end = await _run(argv, {**_without_journal(), **env, "WAVEGATE_TARGET": target}, folder)
     except TimeoutError:
         return judge_trouble(Trouble.ENDLESS_PROGRAM, argv[0], seconds_text(timeout))
     except OSError as error:
         return judge_trouble(Trouble.NO_PROGRAM, argv[0], str(error.strerror))
     return judge_command(expected, end)
+
+
+def _without_journal() -> dict[str, str]:
+    """Return this process's environment without the journal's URL, which may hold a password."""
+    return {name: value for name, value in os.environ.items() if name != "WAVEGATE_JOURNAL"}
 
 
 async def _run(argv: tuple[str, ...], env: Mapping[str, str], folder: Path) -> ProgramEnd:
