@@ -96,6 +96,16 @@ class Server:
             assert time.monotonic() < until, "the server does not come up"
             time.sleep(0.02)
 
+    def make_standby(self) -> Server:
+        """Return a hot standby of this server, running, in a folder within this one's."""
+        folder = self.folder / "standby"
+        source = ["-h", self.folder, "-p", str(self.port), "-U", "postgres"]
+        command = [self.programs / "pg_basebackup", *source, "-D", folder / "data", "-R", "--checkpoint=fast"]
+        subprocess.run([*_as_postgres(), *command], check=True, capture_output=True, cwd="/")
+        standby = Server(folder, self.programs, _free_port())
+        standby.start()
+        return standby
+
     def stop(self) -> None:
         """End the server at once, as a crash does."""
         if self.process:

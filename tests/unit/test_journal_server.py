@@ -104,6 +104,23 @@ def test_a_server_that_only_answers_is_refused_before_anything_starts(postgresql
     assert caught.value.code == "journal-not-writable"
 
 
+def test_a_standby_is_looked_into_and_never_written(fragile: Server) -> None:
+    name = fragile.make_database()
+    with open_journal(fragile.url(name)) as journal:
+        journal.create("r1", make_plan(), "f.yml", 1)
+    standby = fragile.make_standby()
+    try:
+        with look_into_journal(standby.url(name)) as reader:
+            assert [row.id for row in reader.rollouts()] == ["r1"]
+            assert reader.verify("r1") == []
+        assert refused(standby.url(name)).code == "journal-not-writable"
+        with open_journal(standby.url(name), create=False) as journal, pytest.raises(WavegateError) as caught:
+            journal.acquire("r1", 1.0)
+        assert caught.value.code == "journal-not-writable"
+    finally:
+        standby.stop()
+
+
 def test_who_may_not_write_the_tables_is_told(postgresql: Server) -> None:
     name = postgresql.make_database("migrated")
     postgresql.execute("DROP ROLE IF EXISTS guest")

@@ -39,8 +39,9 @@ def read_glance(journal: JournalReader, rollout_id: str) -> Sequence[Record]:
         elif row[2] == _STARTED:
             rows[place] = (row[0], row[1], row[2], _without_targets(row[3]), row[4])
         elif row[2] == _DECIDED:
-            gate = json.loads(row[3])
-            last = {series: at for series, at in last.items() if series[:2] != (gate["wave"], gate["side"])}
+            gate = journal.decode(row).event
+            assert isinstance(gate, GateDecided)  # noqa: S101 - what its kind says
+            last = {series: at for series, at in last.items() if series[:2] != (gate.wave, gate.side)}
     for place in last.values():
         del counted[place]
     return list(_merge(journal, rows, counted))
@@ -59,13 +60,14 @@ def _count(body: str) -> SweepCounted | None:
         return None
     try:
         rest = json.loads("{" + body[end + 2 :])
-    except ValueError:
+        names = (rest["wave"], rest["side"], rest["probe"], rest["number"])
+    except (ValueError, KeyError):
         return None
     # One measurement after the other says its reading; where all are good, nothing else is looked for.
     counts = {Reading.GOOD: body.count(_READINGS[Reading.GOOD])}
     if counts[Reading.GOOD] < body.count(_ANY_READING):
         counts = {reading: body.count(text) for reading, text in _READINGS.items()}
-    return SweepCounted(rest["wave"], rest["side"], rest["probe"], rest["number"], (), counts)
+    return SweepCounted(*names, (), counts)
 
 
 def _without_targets(body: str) -> str:

@@ -52,7 +52,7 @@ def require_current(name: str, found: str) -> None:
     """Raise WavegateError unless `found` is exactly the schema this wavegate reads and writes."""
     if not found:
         raise failures.tell_missing(name)
-    refuse_newer(name, found)
+    _refuse_newer(name, found, REVISIONS)
     if found != REVISIONS[-1]:
         raise WavegateError(
             "journal-older",
@@ -70,7 +70,7 @@ def migrate(engine: Engine, revisions: Sequence[str] = REVISIONS, migrations: st
     with engine.connect() as connection:
         found = find_revision(connection)
     if found != revisions[-1]:
-        refuse_newer(_name(engine), found, revisions)
+        _refuse_newer(_name(engine), found, revisions)
         _run_steps(engine, migrations)
 
 
@@ -97,8 +97,7 @@ def _run_steps(engine: Engine, migrations: str) -> None:
         command.upgrade(config, "head")
 
 
-def refuse_newer(name: str, found: str, revisions: Sequence[str] = REVISIONS) -> None:
-    """Raise WavegateError `journal-newer` for a schema that this wavegate does not know."""
+def _refuse_newer(name: str, found: str, revisions: Sequence[str]) -> None:
     if found and found not in revisions:
         why = f"its schema is {found}, this wavegate knows {revisions[0]} to {revisions[-1]}"
         raise failures.NEWER.about(name, why)

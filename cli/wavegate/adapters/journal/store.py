@@ -78,9 +78,9 @@ class SqlJournal(JournalReader):
         clock = lease.SERVER_CLOCK if self._on_server else ""
         super().__init__(location, self._query, time.time, clock)
         # On a server, one reading transaction sees one instant, as on SQLite.
-        shielded = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        snapshot = {"isolation_level": "REPEATABLE READ"} if self._on_server else {}
         self._engine = engine
-        self._reading = engine.execution_options(**shielded) if self._on_server else engine
+        self._reading = engine.execution_options(**snapshot)
         self._writing = engine.execution_options(writing=True)
         self._owner = owner
         self._guard = guard
