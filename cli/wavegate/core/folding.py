@@ -133,8 +133,10 @@ def _batch_submitted(state: State, event: ev.BatchSubmitted, at: float) -> None:
         host = _host(state, name)
         if "rollback" in event.procedures:
             host.forward = host.forward or host.outcome or Outcome.ABORTED
-        host.batch, host.outcome, host.touched = event.batch, None, True
-        _count(state, event.wave, name)
+        again, host.touched = host.touched, True
+        host.batch, host.outcome = event.batch, None
+        if again:  # a host's first batch changes nothing that is counted
+            _count(state, event.wave, name)
 
 
 def _wait_no_more(state: State, event: ev.BatchSubmitted) -> None:
