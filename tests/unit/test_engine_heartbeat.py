@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 
@@ -15,7 +16,7 @@ HOUR = 3600.0
 
 @dataclass
 class Jumping(World):
-    """A world whose clock is wrong by `jump` from its twentieth second on, and tells the true time beside it."""
+    """A world whose clock is wrong by `jump` from its twentieth second on."""
 
     jump: float = 0.0
     began: float = 0.0
@@ -38,6 +39,6 @@ def test_a_clock_that_jumps_neither_floods_nor_starves_the_heartbeat(jump: float
 
     bench.journal.heartbeat = beat  # type: ignore[method-assign]
     bench.run()
-    pauses = [later - earlier for earlier, later in zip(beats, beats[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(beats)]
     assert max(pauses) <= 2 * HEARTBEAT_SECONDS < HEARTBEAT_LIMIT
     assert len(beats) <= 120 / HEARTBEAT_SECONDS + 3

@@ -1,7 +1,7 @@
 """Kills the engine around every single journal write of a set of rollouts, and has another process go on.
 
-Every promise is judged by the oracle, from what really happened in the fake world; where a host's fate does not
-depend on the try, the end must be the one of the undisturbed rollout.
+Every promise is judged by the oracle, from what really happened in the fake world; where a host's fate does
+not depend on the try, the end must be the one of the undisturbed rollout.
 """
 
 from __future__ import annotations

@@ -85,6 +85,7 @@ def _resumed(state: State, event: ev.RolloutResumed, at: float) -> None:  # noqa
             batch = state.batches[host.batch]
             _wait_again(state, batch.wave, batch.index)
             _count(state, batch.wave, name)
+            _look_later(_wave(state, batch.wave))
     for wave in state.waves.values():
         for side in _SIDES:
             gate: GateState | None = getattr(wave, side)
@@ -93,6 +94,12 @@ def _resumed(state: State, event: ev.RolloutResumed, at: float) -> None:  # noqa
             elif gate:
                 for series in gate.series.values():
                     series.in_flight = False
+
+
+def _look_later(here: WaveState) -> None:
+    """Have the gate after the wave open when its last host is done, and not before that."""
+    if here.after and here.after.verdict is not Verdict.FAIL:
+        here.after = None
 
 
 def _has_another_turn(state: State, name: str, host: HostState, stood: Status) -> bool:

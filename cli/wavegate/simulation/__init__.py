@@ -1,1 +1,1 @@
-"""A fake world with a clock that jumps, for the real engine and core: a test bench, and `wavegate simulate`."""
+"""A fake world with a clock that jumps, for the real engine and core: the bench of its tests."""

@@ -83,7 +83,7 @@ class Bench:
         return self.ledger.entries[ROLLOUT].records
 
     def run(self) -> State:
-        """Walk the rollout, with whatever happens, until nobody would go on with it; return where it stands."""
+        """Walk the rollout, whatever happens, until nobody would go on with it; return where it stands."""
         process = self._new_process()
         process.journal.create(ROLLOUT, self.plan, "rollouts/simulated.yml", self.world.now())
         process.journal.acquire(ROLLOUT, self.world.now())

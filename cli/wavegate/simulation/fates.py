@@ -52,7 +52,7 @@ class Nature(Protocol):
 
 @dataclass(slots=True)
 class Fates:
-    """Fates written down host by host; they do not depend on the try, nor on anything that happened before."""
+    """Fates written down host by host; they depend neither on the try nor on what happened before."""
 
     of: Mapping[str, Fate] = field(default_factory=dict)
     otherwise: Fate = field(default_factory=Fate)

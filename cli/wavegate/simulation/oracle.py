@@ -48,7 +48,7 @@ class Oracle:
         for record in records:
             self._see_event(record.event)
 
-    def _see_event(self, event: ev.Event) -> None:
+    def _see_event(self, event: ev.Event) -> None:  # noqa: C901, PLR0912 - a table of events
         if self.closed:
             self._blame(f"{ev.kind_of(event)} was written after the rollout had ended")
         match event:

@@ -1,4 +1,4 @@
-"""One wavegate process in a fake world: the executor, prober, inbox, clock and journal that its engine is given.
+"""One wavegate process in a fake world: executor, prober, inbox, clock and journal for its engine.
 
 What is on its way to a process that died never arrives; what it started in the world goes on.
 """
@@ -49,7 +49,7 @@ class _Feed:
 
 
 class Process(Inbox):
-    """The ports of one engine. `interrupt("before" or "after", n)` is called around its n-th journal write."""
+    """The ports of one engine; `interrupt("before" or "after", n)` is called around its n-th write."""
 
     def __init__(
         self, world: World, ledger: Ledger, name: str, interrupt: Interruption | None = None

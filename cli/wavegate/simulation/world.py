@@ -1,4 +1,4 @@
-"""The fake world: one clock, hosts at work, and what Ansible wrote to disk, whoever is still there to read it.
+"""The fake world: one clock, hosts at work, and what Ansible wrote to disk, whoever may read it.
 
 It outlives the processes that act in it. It holds no decision; `oracle` judges what was asked of it.
 """
@@ -156,7 +156,7 @@ class World:
         return tuple(work.on_disk(self.time))
 
     def busy_hosts(self) -> dict[str, str]:
-        """Return host -> batch for hosts on which something is at work now, a task that hangs for ever too."""
+        """Return host -> batch for hosts on which something is at work now, also what hangs for ever."""
         busy = dict.fromkeys(self.stuck, "a task that never ends")
         for work in self.flying():
             over = {event.host for event in work.on_disk(self.time)}
