@@ -4,7 +4,7 @@
 Each ansible-playbook builds every module it uses anew, 0.2 s of CPU for each, although nothing has changed.
 A kept payload is used only where a new one would be the same: its name is a digest of Ansible's version,
 the module's text and the texts of everything that it may import. It holds no arguments, so no secrets.
-Whatever is in the way (another Ansible, no folder, a folder that others may write to): Ansible builds as ever.
+Whatever is in the way (another Ansible, no folder, a folder open to others): Ansible builds as ever.
 """
 
 from __future__ import annotations
