@@ -31,8 +31,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 waited_for:
-  description: The processes that were found at first, with their command lines.
-  returned: always
+  description: The command lines of the processes that were found at first.
+  returned: success
+  type: list
+  elements: str
+still_there:
+  description: The command lines of those that did not end.
+  returned: always, where there is a /proc
   type: list
   elements: str
 """
@@ -115,9 +120,10 @@ def main() -> None:
     if there:
         told = "; ".join(f"process {pid}: {line}" for pid, line in sorted(there.items()))
         module.fail_json(
-            msg="a task of an earlier batch is still at work here, nothing is started beside it: " + told
+            msg="a task of an earlier batch is still at work here, nothing is started beside it: " + told,
+            still_there=sorted(there.values()),
         )
-    module.exit_json(changed=False, waited_for=sorted(first.values()))
+    module.exit_json(changed=False, waited_for=sorted(first.values()), still_there=[])
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def logs(project: Project, name: str) -> dict[str, list[str]]:
     found = {}
     for line in done.stdout.splitlines():
         host, _, rest = line.partition(" | ")
-        found[host] = rest.partition("(stdout) ")[2].split("\\n") if "(stdout) " in rest else []
+        found[host] = [word for word in rest.partition("(stdout) ")[2].split("\\n") if word]
     assert set(found) == set(HOSTS), done.stdout + done.stderr
     return found
 

@@ -12,6 +12,7 @@ from wavegate.core.spec import Procedure
 
 SETTLE_PATIENCE = 60
 """Seconds in which a task of an earlier batch may end by itself on its host, before it is asked to."""
+_STILL_THERE = "__wavegate_settled.still_there | default([]) | length > 0"
 _COLLECTION_PLAYBOOK = re.compile(r"[a-z_]\w*\.[a-z_]\w*\.[a-z_][\w.]*", re.IGNORECASE)
 
 
@@ -31,15 +32,17 @@ def build_wrapper(launch: Launch, order: BatchSubmitted, token: str) -> list[dic
 def _settling_play(launch: Launch, order: BatchSubmitted) -> dict[str, Any]:
     """Return a play that a host gets through only when no task of an earlier batch is at work there."""
     look = {
-        "name": "Wait for tasks of earlier batches",
         "wavegate_settle": {
             "rollout": quote(launch.rollout_id),
             "batch": quote(order.batch),
             "host": "{{ inventory_hostname | urlencode }}",
             "patience": SETTLE_PATIENCE,
         },
+        "register": "__wavegate_settled",
         "when": "ansible_connection | default('ssh') not in ['winrm', 'psrp']",
     }
+    # Only root sees what root does. Where nobody may become root, no task of the batch was root's.
+    as_root = {"become": True, "become_user": "root", "failed_when": _STILL_THERE}
     return {
         "name": "Settle",
         "hosts": "all",
@@ -47,7 +50,10 @@ def _settling_play(launch: Launch, order: BatchSubmitted) -> dict[str, Any]:
         "strategy": "ansible.builtin.linear",
         "any_errors_fatal": False,
         "tags": ["always"],
-        "tasks": [look],
+        "tasks": [
+            {"name": "Wait for tasks of earlier batches", **look},
+            {"name": "Wait for root's tasks of earlier batches", **look, **as_root},
+        ],
     }
 
 
