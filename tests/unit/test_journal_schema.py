@@ -163,6 +163,28 @@ def test_an_older_journal_that_may_not_be_upgraded_is_refused(
     assert caught.value.code == "journal-older"
 
 
+def test_a_journal_of_the_first_schema_becomes_one_of_the_newest_with_all_that_is_in_it(
+    places: list[str], tmp_path: Path
+) -> None:
+    first = tmp_path / "first"
+    shutil.copytree(Path(migrations.__path__[0]), first)
+    for step in first.glob("versions/v*.py"):
+        if not step.name.startswith("v0001_"):
+            step.unlink()
+    for place in places:
+        with pytest.MonkeyPatch.context() as then:
+            then.setattr(schema, "REVISIONS", ("0001",))
+            then.setattr(schema.migrate, "__defaults__", (("0001",), str(first)))
+            with open_journal(place) as journal:
+                write_one_of_each(journal)
+                journal.release("r1")
+        with open_journal(place) as journal, journal._reading.connect() as connection:
+            assert schema.find_revision(connection) == schema.REVISIONS[-1]
+            assert tuple(record.event for record in journal.read("r1")) == ONE_OF_EACH
+            assert journal.verify("r1") == []
+            journal.acquire("r1", 1)
+
+
 OPEN_AND_COUNT = """
 import sys
 from wavegate.adapters.journal import open_journal

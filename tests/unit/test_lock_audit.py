@@ -12,7 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.journal_samples import ANN_ELSEWHERE, STARTED, begin, make_plan, owner_with, write_one_of_each
+from tests.unit.journal_samples import (
+    ANN_ELSEWHERE,
+    ONE_OF_EACH,
+    STARTED,
+    begin,
+    make_plan,
+    owner_with,
+    write_one_of_each,
+)
 from tests.unit.scratch import Scratch
 from wavegate.adapters.journal import open_journal
 from wavegate.core import events as ev
@@ -123,10 +131,8 @@ def test_an_audit_of_all_rollouts_names_what_was_changed(project: Scratch) -> No
         write_one_of_each(journal, "r2")
         last_hash = journal.tail("r2")[1]
     sound = project.wavegate("audit", "verify").stdout
-    assert (
-        f"rollout r2 (patch-intranet, rolled back): 19 events as they were written, last hash {last_hash}"
-        in sound
-    )
+    written = f"{len(ONE_OF_EACH)} events as they were written, last hash {last_hash}"
+    assert f"rollout r2 (patch-intranet, rolled back): {written}" in sound
     project.wavegate("audit", "export", "r2", "--output", "r2.zip")
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE events SET body = replace(body, 'web1', 'x') WHERE seq = 4")
