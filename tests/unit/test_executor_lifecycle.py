@@ -259,8 +259,17 @@ def test_a_surviving_batch_starts_no_further_task_once_it_is_fenced(world: World
     assert not (world.root / "late").exists()
 
 
+def test_a_task_carries_its_batch_and_its_host_in_its_environment(world: World) -> None:
+    say = shell(f"echo $WAVEGATE_TASK > {world.root}/mark-{{{{ inventory_hostname }}}}")
+    world.write("site.yml", [play(say)])
+    world.play(order_for("a", "b"))
+    rollout = world.launch().rollout_id
+    for host in ("a", "b"):
+        assert (world.root / f"mark-{host}").read_text() == f"{rollout}/pilot.1@{host}\n"
+
+
 def test_a_task_that_outlived_its_batch_is_waited_for_and_nothing_is_started_beside_it(world: World) -> None:
-    wait = f"while [ ! -e {world.root}/go ]; do sleep 0.1; done; touch {world.root}/gone"
+    wait = f"while [ ! -e {world.root}/go ]; do sleep 0.1; done; sleep 4; touch {world.root}/gone"
     hold = f"trap '' TERM; echo $$ > {world.root}/started; {wait}"
     orphan = {
         "name": "leave a task behind",

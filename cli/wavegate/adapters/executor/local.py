@@ -24,7 +24,7 @@ from wavegate.ports import Report
 class LocalExecutor:
     """Implements the port `Executor` on this machine, for one rollout. Safe to use from several threads."""
 
-    def __init__(self, launch: Launch, *, survivor_limit: float = 60.0) -> None:
+    def __init__(self, launch: Launch, *, survivor_limit: float = 30.0) -> None:
         """Prepare the rollout's folders; `survivor_limit` is how long `collect` waits, in seconds."""
         self._launch = launch
         self._survivor_limit = survivor_limit

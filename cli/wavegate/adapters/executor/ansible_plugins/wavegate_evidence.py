@@ -17,6 +17,7 @@ from typing import Any
 from ansible.playbook.block import Block
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback import CallbackBase
+from ansible.template import trust_as_template
 
 DOCUMENTATION = """
 name: wavegate_evidence
@@ -54,7 +55,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         order = json.loads(Path(os.environ["WAVEGATE_ORDER"]).read_text("utf-8"))
         if playbook._file_name != order["wrapper"]:
             return  # an ansible-playbook that a task of the batch started: none of ours
-        self._fence, self._task_marker = order["fence"], order["task"]
+        self._fence, self._task_marker = order["fence"], trust_as_template(order["task"])
         self._look_at_fence()
         self._file = Path(order["evidence"]).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115
         inventory = playbook.get_plays()[0].get_variable_manager()._inventory
