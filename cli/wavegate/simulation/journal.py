@@ -28,15 +28,20 @@ class _Entry:
     requests: list[Request] = field(default_factory=list)
     asked: int = 0
     epoch: int = 0
+    heard_at: float = 0.0
     rollback_began: bool = False
 
 
 @dataclass(slots=True)
 class Ledger:
-    """All rollouts; `dead` are owners seen gone; `seen` is shown what was appended."""
+    """All rollouts; `dead` are owners seen gone; `seen` is shown what was appended.
+
+    `time` is a clock that never jumps, by which silence is measured; without it, the writers' own is used.
+    """
 
     entries: dict[str, _Entry] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
+    time: Callable[[], float] | None = None
     seen: Seen = lambda records: None  # noqa: ARG005
 
 
@@ -83,15 +88,17 @@ class MemoryJournal:
         entry = self._entry(rollout_id)
         if entry.row.owner and entry.epoch == self._epochs.get(rollout_id):
             return
-        if entry.row.owner and self._is_alive(entry.row, at):
+        if entry.row.owner and self._is_alive(entry, at):
             raise _tell_locked(entry.row)
         entry.epoch += 1
+        entry.heard_at = self._time(at)
         entry.row = replace(entry.row, owner=self.owner, owner_since=float(at), heartbeat_at=float(at))
         self._epochs[rollout_id] = entry.epoch
 
     def heartbeat(self, rollout_id: str, at: float) -> None:
         """Say that the owner lives; raise WavegateError `lease-lost` when the lease was taken over."""
         entry = self._mine(rollout_id)
+        entry.heard_at = self._time(at)
         entry.row = replace(entry.row, heartbeat_at=float(at))
 
     def release(self, rollout_id: str) -> None:
@@ -126,6 +133,7 @@ class MemoryJournal:
         records = [ev.Record(expected_seq + n, float(at), event) for n, event in enumerate(events, 1)]
         if records:
             entry.records += records
+            entry.heard_at = self._time(at)
             status = _last_status(entry, events)
             entry.row = replace(entry.row, heartbeat_at=float(at), status=str(status or entry.row.status))
             self.ledger.seen(records)
@@ -142,8 +150,11 @@ class MemoryJournal:
             raise _tell_lost(entry.row)
         return entry
 
-    def _is_alive(self, row: RolloutRow, at: float) -> bool:
-        return row.owner not in self.ledger.dead and at - row.heartbeat_at <= SILENCE_LIMIT
+    def _is_alive(self, entry: _Entry, at: float) -> bool:
+        return entry.row.owner not in self.ledger.dead and self._time(at) - entry.heard_at <= SILENCE_LIMIT
+
+    def _time(self, at: float) -> float:
+        return self.ledger.time() if self.ledger.time else at
 
 
 def _last_status(entry: _Entry, events: Sequence[ev.Event]) -> Status | None:
