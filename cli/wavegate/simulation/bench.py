@@ -13,7 +13,7 @@ from wavegate.core.folding import fold
 from wavegate.core.outcomes import CLOSED, Status
 from wavegate.core.plan import Plan
 from wavegate.core.state import State
-from wavegate.engine.engine import HEARTBEAT_SECONDS, Engine, Watcher
+from wavegate.engine.engine import Engine, Watcher
 from wavegate.errors import WavegateError
 from wavegate.simulation.fates import Nature
 from wavegate.simulation.journal import SILENCE_LIMIT, Ledger
@@ -24,6 +24,8 @@ from wavegate.simulation.world import World
 ROLLOUT = "r1"
 MOST_TURNS = 20_000
 """More turns of the loop than any sane rollout of the bench takes."""
+LOOK_SECONDS = SILENCE_LIMIT / 2
+"""Nobody asks anything of a process of the bench; it looks often enough to be heard of."""
 AT_REST = frozenset({*CLOSED, Status.HALTED, Status.ROLLBACK_FAILED})
 """Where a plain resume would change nothing, or is refused."""
 
@@ -161,7 +163,7 @@ class Bench:
             clock=process,
             inbox=process,
             watcher=self.watcher,
-            look_seconds=HEARTBEAT_SECONDS,
+            look_seconds=LOOK_SECONDS,
         )
 
 
