@@ -81,6 +81,7 @@ def _resumed(state: State, event: ev.RolloutResumed, at: float) -> None:  # noqa
     state.stop, state.reason, state.by, state.ended_at = None, "", event.by, None
     for name, host in state.hosts.items():
         if host.outcome is not None and _has_another_turn(state, name, host, stood):
+            host.stood = (host.outcome, host.doubtful, host.is_sick)
             host.outcome, host.doubtful, host.is_sick = None, False, False
             batch = state.batches[host.batch]
             _wait_again(state, batch.wave, batch.index)
@@ -94,6 +95,15 @@ def _resumed(state: State, event: ev.RolloutResumed, at: float) -> None:  # noqa
             elif gate:
                 for series in gate.series.values():
                     series.in_flight = False
+
+
+def _stand_as_before(state: State) -> None:
+    """Give hosts whose turn did not come again the outcome back that they had: each one has one at rest."""
+    for name, host in state.hosts.items():
+        if host.stood and host.outcome is None:
+            host.outcome, host.doubtful, host.is_sick = host.stood
+            _count(state, state.batches[host.batch].wave, name)
+        host.stood = None
 
 
 def _look_later(here: WaveState) -> None:
@@ -245,6 +255,7 @@ def _gate_decided(state: State, event: ev.GateDecided, at: float) -> None:
 
 def _breached(state: State, event: ev.BudgetBreached, at: float) -> None:  # noqa: ARG001
     state.breach = event
+    _stand_as_before(state)
 
 
 def _rollback_started(state: State, event: ev.RollbackStarted, at: float) -> None:
@@ -305,12 +316,14 @@ def _lease_broken(state: State, event: ev.LeaseBroken, at: float) -> None:
 
 def _paused(state: State, event: ev.RolloutPaused, at: float) -> None:
     state.status, state.reason = event.status, event.reason
+    _stand_as_before(state)
     if event.status in {Status.HALTED, Status.ROLLBACK_FAILED}:
         state.ended_at = at
 
 
 def _ended(state: State, event: ev.RolloutEnded, at: float) -> None:
     state.status, state.reason, state.ended_at = event.status, event.reason, at
+    _stand_as_before(state)
 
 
 _APPLY: dict[type, Callable[..., None]] = {

@@ -138,6 +138,8 @@ class HostState:
     """Bad, and it did not get through the precheck: it was so before, and nothing was changed there."""
     in_doubt: tuple[str, ...] = ()
     """Batches of which a task may still be at work there: its end was not seen."""
+    stood: tuple[Outcome, bool, bool] | None = None
+    """Outcome, `doubtful` and `is_sick` before a resume promised it another turn, until that comes."""
     found_bad: str = ""
     forward: Outcome | None = None
     """The outcome of the way forward, where `outcome` tells the rollback's."""

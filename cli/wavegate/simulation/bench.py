@@ -13,7 +13,7 @@ from wavegate.core.folding import fold
 from wavegate.core.outcomes import CLOSED, Status
 from wavegate.core.plan import Plan
 from wavegate.core.state import State
-from wavegate.engine.engine import HEARTBEAT_SECONDS, Engine, Watcher
+from wavegate.engine.engine import Engine, Watcher
 from wavegate.errors import WavegateError
 from wavegate.simulation.fates import Nature
 from wavegate.simulation.journal import SILENCE_LIMIT, Ledger
@@ -22,6 +22,10 @@ from wavegate.simulation.process import Process
 from wavegate.simulation.world import World
 
 ROLLOUT = "r1"
+MOST_TURNS = 20_000
+"""More turns of the loop than any sane rollout of the bench takes."""
+LOOK_SECONDS = SILENCE_LIMIT / 2
+"""Nobody asks anything of a process of the bench; it looks often enough to be heard of."""
 AT_REST = frozenset({*CLOSED, Status.HALTED, Status.ROLLBACK_FAILED})
 """Where a plain resume would change nothing, or is refused."""
 
@@ -63,7 +67,7 @@ class Bench:
     catastrophes: Sequence[Sequence[Catastrophe]] = ()
     stops: Sequence[tuple[float, ev.StopRequested]] = ()
     resumes: int = 3
-    """How often a person goes on with a rollout that is held or interrupted."""
+    """How often a person goes on with a rollout that is held."""
     watcher: Watcher = field(default_factory=Blind)
     world: World = field(init=False)
     ledger: Ledger = field(default_factory=Ledger)
@@ -75,7 +79,7 @@ class Bench:
         self.world = World(self.nature, batch_timeout=self.plan.batch_timeout)
         self.oracle = Oracle(self.plan)
         self.world.onlooker = self.oracle
-        self.ledger.seen = self.oracle.see_records
+        self.ledger.seen, self.ledger.time = self.oracle.see_records, lambda: self.world.time
 
     @property
     def records(self) -> Sequence[ev.Record]:
@@ -88,9 +92,11 @@ class Bench:
         process.journal.create(ROLLOUT, self.plan, "rollouts/simulated.yml", self.world.now())
         process.journal.acquire(ROLLOUT, self.world.now())
         state = self._survive(process, lambda engine: engine.start("the bench"))
-        for _ in range(self.resumes):
-            if state.status in AT_REST:
-                break
+        held = 0
+        while state.status not in AT_REST and held < self.resumes:
+            held += state.status is Status.HELD
+            state = self.resume()
+        if state.status is Status.INTERRUPTED:
             state = self.resume()
         self.oracle.judge_end(self.world, state, self.records)
         return state
@@ -140,6 +146,7 @@ class Bench:
         process = Process(
             self.world, self.ledger, f"process {number + 1}", _Doom(self, number, mine) if mine else None
         )
+        process.most_turns = MOST_TURNS
         self.processes.append(process)
         for at, stop in self.stops:
             if at > self.world.time:
@@ -156,7 +163,7 @@ class Bench:
             clock=process,
             inbox=process,
             watcher=self.watcher,
-            look_seconds=HEARTBEAT_SECONDS,
+            look_seconds=LOOK_SECONDS,
         )
 
 

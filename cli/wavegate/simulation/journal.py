@@ -28,15 +28,25 @@ class _Entry:
     requests: list[Request] = field(default_factory=list)
     asked: int = 0
     epoch: int = 0
+    heard_at: float = 0.0
+    beat_at: float = 0.0
     rollback_began: bool = False
+
+    def seen_row(self) -> RolloutRow:
+        """Return the row with the last heartbeat; a walk has far too many of them to make a row of each."""
+        return replace(self.row, heartbeat_at=self.beat_at if self.row.owner else 0.0)
 
 
 @dataclass(slots=True)
 class Ledger:
-    """All rollouts; `dead` are owners seen gone; `seen` is shown what was appended."""
+    """All rollouts; `dead` are owners seen gone; `seen` is shown what was appended.
+
+    `time` is a clock that never jumps, by which silence is measured; without it, the writers' own is used.
+    """
 
     entries: dict[str, _Entry] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
+    time: Callable[[], float] | None = None
     seen: Seen = lambda records: None  # noqa: ARG005
 
 
@@ -55,12 +65,12 @@ class MemoryJournal:
 
     def rollouts(self) -> Sequence[RolloutRow]:
         """Return all rollouts, newest first."""
-        rows = [entry.row for entry in self.ledger.entries.values()]
+        rows = [entry.seen_row() for entry in self.ledger.entries.values()]
         return sorted(rows, key=lambda row: (row.created_at, row.id), reverse=True)
 
     def find(self, prefix: str) -> RolloutRow:
         """Return the rollout whose id is, or alone starts with, `prefix`; raise WavegateError otherwise."""
-        found = [entry.row for key, entry in self.ledger.entries.items() if key.startswith(prefix)]
+        found = [entry.seen_row() for key, entry in self.ledger.entries.items() if key.startswith(prefix)]
         exact = [row for row in found if row.id == prefix]
         if not found:
             raise _tell_unknown(prefix)
@@ -83,22 +93,23 @@ class MemoryJournal:
         entry = self._entry(rollout_id)
         if entry.row.owner and entry.epoch == self._epochs.get(rollout_id):
             return
-        if entry.row.owner and self._is_alive(entry.row, at):
+        if entry.row.owner and self._is_alive(entry, at):
             raise _tell_locked(entry.row)
         entry.epoch += 1
-        entry.row = replace(entry.row, owner=self.owner, owner_since=float(at), heartbeat_at=float(at))
+        entry.heard_at, entry.beat_at = self._time(at), float(at)
+        entry.row = replace(entry.row, owner=self.owner, owner_since=float(at))
         self._epochs[rollout_id] = entry.epoch
 
     def heartbeat(self, rollout_id: str, at: float) -> None:
         """Say that the owner lives; raise WavegateError `lease-lost` when the lease was taken over."""
         entry = self._mine(rollout_id)
-        entry.row = replace(entry.row, heartbeat_at=float(at))
+        entry.heard_at, entry.beat_at = self._time(at), float(at)
 
     def release(self, rollout_id: str) -> None:
         """Give the lease back; nothing happens when this process does not hold it."""
         epoch, entry = self._epochs.pop(rollout_id, None), self.ledger.entries.get(rollout_id)
         if entry and epoch == entry.epoch:
-            entry.row = replace(entry.row, owner="", owner_since=0.0, heartbeat_at=0.0)
+            entry.row = replace(entry.row, owner="", owner_since=0.0)
             entry.epoch += 1
 
     def request(self, rollout_id: str, event: ev.Event, at: float) -> None:  # noqa: ARG002
@@ -126,8 +137,9 @@ class MemoryJournal:
         records = [ev.Record(expected_seq + n, float(at), event) for n, event in enumerate(events, 1)]
         if records:
             entry.records += records
-            status = _last_status(entry, events)
-            entry.row = replace(entry.row, heartbeat_at=float(at), status=str(status or entry.row.status))
+            entry.heard_at, entry.beat_at = self._time(at), float(at)
+            if status := _last_status(entry, events):
+                entry.row = replace(entry.row, status=str(status))
             self.ledger.seen(records)
         return records
 
@@ -142,8 +154,11 @@ class MemoryJournal:
             raise _tell_lost(entry.row)
         return entry
 
-    def _is_alive(self, row: RolloutRow, at: float) -> bool:
-        return row.owner not in self.ledger.dead and at - row.heartbeat_at <= SILENCE_LIMIT
+    def _is_alive(self, entry: _Entry, at: float) -> bool:
+        return entry.row.owner not in self.ledger.dead and self._time(at) - entry.heard_at <= SILENCE_LIMIT
+
+    def _time(self, at: float) -> float:
+        return self.ledger.time() if self.ledger.time else at
 
 
 def _last_status(entry: _Entry, events: Sequence[ev.Event]) -> Status | None:

@@ -21,11 +21,17 @@ AT_REST = CLOSED | {Status.HELD, Status.HALTED, Status.ROLLBACK_FAILED}
 """Where a rollout may stay after a person went on with it some times."""
 
 
+class EndlessError(Exception):
+    """The engine goes round without getting anywhere."""
+
+
 @dataclass(slots=True)
 class Oracle:
     """Collects every broken promise as a sentence."""
 
     plan: Plan
+    most_records: int = 20_000
+    """More records than any sane rollout of the bench has."""
     broken: list[str] = field(default_factory=list)
     bad: dict[str, dict[str, str]] = field(default_factory=dict)
     """Wave -> its hosts known to be bad -> in which way, as the journal tells it."""
@@ -47,6 +53,8 @@ class Oracle:
         """Take in what became durable."""
         for record in records:
             self._see_event(record.event)
+        if records and records[-1].seq > self.most_records:
+            raise EndlessError(f"it writes without end: {records[-1]}")
 
     def _see_event(self, event: ev.Event) -> None:  # noqa: C901, PLR0912 - a table of events
         if self.closed:

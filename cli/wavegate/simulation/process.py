@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from wavegate.core.spec import ProbeSpec
 from wavegate.engine.inbox import Inbox
 from wavegate.ports import Report
 from wavegate.simulation.journal import Ledger, MemoryJournal
+from wavegate.simulation.oracle import EndlessError
 from wavegate.simulation.world import CANCEL_SECONDS, Work, World
 
 PROBE_SECONDS = 0.1
@@ -57,6 +59,7 @@ class Process(Inbox):
         super().__init__()
         self.world = world
         self.name = name
+        self.turns, self.most_turns = 0, math.inf
         self.journal = _Interrupted(ledger, name, interrupt) if interrupt else MemoryJournal(ledger, name)
         self.started: dict[str, _Feed] = {}
         self._future: list[tuple[float, int, list[ev.Event], _Feed | None]] = []
@@ -110,6 +113,9 @@ class Process(Inbox):
 
     def wait(self, seconds: float) -> list[ev.Event]:
         """Move the world's time to what happens next, at most `seconds` on, and return what arrived."""
+        self.turns += 1
+        if self.turns > self.most_turns:
+            raise EndlessError(f"it waits without end, {seconds:g} s each time")
         until = self.world.time + max(0.0, seconds)
         while self._future and self._future[0][0] <= until:
             at, _, events, feed = heapq.heappop(self._future)
