@@ -72,7 +72,12 @@ def test_the_plan_and_the_row_come_back(journal: Any) -> None:
     begin(journal)
     assert journal.plan("r1") == make_plan()
     row = journal.find("r")
-    assert (row.id, row.name, row.file, row.created_at) == ("r1", "patch-intranet", "rollouts/patch.yml", 100.0)
+    assert (row.id, row.name, row.file, row.created_at) == (
+        "r1",
+        "patch-intranet",
+        "rollouts/patch.yml",
+        100.0,
+    )
     assert (row.status, row.owner, row.owner_since) == (Status.PLANNED, "ann", 100.0)
     assert [row.id for row in journal.rollouts()] == ["r1"]
 
