@@ -154,3 +154,31 @@ def test_a_gate_of_which_every_host_is_bad_has_measured_nothing():
     plan = plan_of(make_fleet(all=1), wave("all", after="healthy"))
     gate = GateState("all", "after", "healthy", 0.0, ("all-01",), out={"all-01"})
     assert judge_gate(plan, gate, 1.0).verdict == "inconclusive"
+
+
+@given(data=st.data())
+def test_sweeps_counted_together_count_like_measurements_one_by_one(data):
+    hosts = [f"h{n}" for n in range(12)]
+    together, single, out = Series(), Series(), set()
+    sweep = ()
+    for _ in range(data.draw(st.integers(1, 6))):
+        if not sweep or data.draw(st.booleans()):
+            details = data.draw(st.sampled_from([["as told"], [f"told {n}" for n in range(9)]]))
+            readings = data.draw(st.sampled_from([[Reading.GOOD], list(Reading)]))
+            sweep = tuple(
+                Measurement(host, data.draw(st.sampled_from(readings)), data.draw(st.sampled_from(details)))
+                for host in hosts
+                if host not in out
+            )
+        together.add_all(sweep, out)
+        for measurement in sweep:
+            single.add(measurement, judged=measurement.target not in out)
+        assert together.tallies == single.tallies
+        assert together.total.counts[:4] == single.total.counts[:4]
+        assert {c: set(g) for c, g in together.alike.items()} == {c: set(g) for c, g in single.alike.items()}
+        if data.draw(st.booleans()):
+            gone = data.draw(st.sampled_from(hosts))
+            out.add(gone)
+            together.drop(gone)
+            single.drop(gone)
+            sweep = ()

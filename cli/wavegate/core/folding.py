@@ -225,8 +225,7 @@ def _sweep_ended(state: State, event: ev.SweepEnded, at: float) -> None:
     gate = gate_of(state, event.wave, event.side)
     series = gate.series[event.probe]
     series.ended, series.ended_at, series.in_flight = event.number, at, False
-    for measurement in event.measurements:
-        series.add(measurement, judged=measurement.target not in gate.out)
+    series.add_all(event.measurements, gate.out)
 
 
 def _sweep_counted(state: State, event: ev.SweepCounted, at: float) -> None:

@@ -53,6 +53,8 @@ def targets_of(plan: Plan, gate: GateState, probe: str) -> tuple[str, ...]:
     """Return what the probe measures now: the gate's hosts that are not known to be bad, or "" once."""
     if plan.probes[probe].scope is Scope.ONCE:
         return ("",)
+    if not gate.out:
+        return gate.targets
     return tuple(host for host in gate.targets if host not in gate.out)
 
 

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from wavegate.core import events as ev
 from wavegate.core.outcomes import BAD_OUTCOMES, CLOSED, Outcome, Reading, Status, Verdict
 
+_FEW = 4
+"""How many targets must say the same, on average, for tallies to be shared."""
+
 Counts = tuple[int, int, int, int, int, int, Reading | None]
 
 
@@ -28,18 +31,22 @@ class Tally:
     detail: str = ""
     value: float | None = None
 
-    def add(self, measurement: ev.Measurement) -> None:
-        """Count one more measurement."""
+    def add(self, measurement: ev.Measurement, number: int = 1) -> None:
+        """Count so many more measurements that say the same."""
         reading = measurement.reading
         if reading is Reading.GOOD:  # nearly all of them, in large fleets
-            self.good += 1
-            self.consecutive_good += 1
+            self.good += number
+            self.consecutive_good += number
             self.consecutive_error = 0
         else:
-            setattr(self, reading.value, getattr(self, reading.value) + 1)
+            setattr(self, reading.value, getattr(self, reading.value) + number)
             self.consecutive_good = 0
-            self.consecutive_error = self.consecutive_error + 1 if reading is Reading.ERROR else 0
+            self.consecutive_error = self.consecutive_error + number if reading is Reading.ERROR else 0
         self.last, self.detail, self.value = reading, measurement.detail, measurement.value
+
+    def copied(self) -> Tally:
+        """Return a tally of its own that is equal."""
+        return Tally(*self.counts, self.detail, self.value)
 
     @property
     def counts(self) -> Counts:
@@ -53,6 +60,18 @@ class Tally:
             self.consecutive_error,
             self.last,
         )
+
+
+@dataclass(slots=True)
+class _Move:
+    """What one sweep does to targets that had equal tallies and were measured alike."""
+
+    measurement: ev.Measurement
+    tally: Tally
+    before: Tally | None
+    leaves: dict[str, None]
+    joins: dict[str, None]
+    number: int = 0
 
 
 @dataclass(slots=True)
@@ -71,9 +90,13 @@ class Series:
     tallies: dict[str, Tally] = field(default_factory=dict)
     total: Tally = field(default_factory=Tally)
     alike: dict[Counts, dict[str, None]] = field(default_factory=dict)
+    latest: tuple[ev.Measurement, ...] | None = None
+    moves: list[_Move] = field(default_factory=list)
 
     def add(self, measurement: ev.Measurement, *, judged: bool) -> None:
         """Count one more measurement; a target that is not `judged` any more is in no group."""
+        self.latest = None
+        self._own()
         target = measurement.target
         tally = self.tallies.get(target)
         if tally is None:
@@ -88,6 +111,66 @@ class Series:
             if group is None:
                 group = self.alike[counts] = {}
             group[target] = None
+
+    def add_all(self, measurements: tuple[ev.Measurement, ...], out: set[str]) -> None:
+        """Count a sweep; targets that are `out` are not judged any more and in no group.
+
+        Where few different things are said (a simulated fleet), targets of equal tallies share one, which
+        nobody but them has; and a sweep that is the very same object as the last one costs next to nothing.
+        """
+        if measurements is self.latest:
+            self._repeat()
+        elif len({(m.reading, m.detail, m.value) for m in measurements}) * _FEW > len(measurements):
+            for measurement in measurements:
+                self.add(measurement, judged=measurement.target not in out)
+        else:
+            self._move_together(measurements, out)
+
+    def _own(self) -> None:
+        """Give every target a tally of its own."""
+        if self.moves:
+            self.tallies = {target: tally.copied() for target, tally in self.tallies.items()}
+            self.moves = []
+
+    def _move_together(self, measurements: tuple[ev.Measurement, ...], out: set[str]) -> None:
+        moves: dict[tuple[int, Reading, str, float | None], _Move] = {}
+        tallies = self.tallies
+        for measurement in measurements:
+            target = measurement.target
+            before = tallies.get(target)
+            key = (id(before), measurement.reading, measurement.detail, measurement.value)
+            move = moves.get(key)
+            if move is None:
+                move = moves[key] = self._begin_move(before, measurement)
+            move.number += 1
+            move.leaves.pop(target, None)
+            tallies[target] = move.tally
+            if target not in out:
+                move.joins[target] = None
+        self.latest, self.moves = measurements, list(moves.values())
+        for move in self.moves:
+            self.total.add(move.measurement, move.number)
+        self.alike = {counts: group for counts, group in self.alike.items() if group}
+
+    def _begin_move(self, before: Tally | None, measurement: ev.Measurement) -> _Move:
+        tally = before.copied() if before else Tally()
+        leaves = self.alike.get(before.counts, {}) if before else {}
+        tally.add(measurement)
+        # A tally that is shared must live until the sweep is counted, or its id could be another one's.
+        return _Move(measurement, tally, before, leaves, self.alike.setdefault(tally.counts, {}))
+
+    def _repeat(self) -> None:
+        for move in self.moves:
+            move.tally.add(move.measurement)
+            self.total.add(move.measurement, move.number)
+        groups = list(self.alike.values())
+        self.alike = {}
+        for group in groups:
+            counts = self.tallies[next(iter(group))].counts
+            if counts in self.alike:
+                self.alike[counts].update(group)
+            else:
+                self.alike[counts] = group
 
     def drop(self, target: str) -> None:
         """Take the target out of its group."""
