@@ -19,7 +19,7 @@ from wavegate.simulation.luck import Luck
 from wavegate.simulation.process import Process
 from wavegate.simulation.world import World
 
-WORK_LIMIT = 1_500_000
+WORK_LIMIT = 250_000
 """Steps (hosts and records) after which no further rollout is begun, unless a number was asked for."""
 MOST_RUNS = 200
 _DAY = 86_400.0
