@@ -22,6 +22,7 @@ from wavegate.lab.engine import detect_engine
 
 ROOT = Path(__file__).parents[2]
 CONTENT = ("ansible.cfg", "roles", "playbooks", "plugins", "rollouts")
+CLOSED = {"completed", "rolled_back", "aborted"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -111,3 +112,18 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         yield project
     finally:
         project.call("lab", "down", code=None)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A rollout that a failed test left open would hold its hosts and fail every test after it."""
+    yield
+    if "project" not in request.fixturenames:
+        return
+    project: Project = request.getfixturevalue("project")
+    if not (project.root / ".wavegate" / "journal.db").exists():
+        return
+    for rollout in project.read("history")["rollouts"]:
+        if rollout["status"] not in CLOSED:
+            project.call("halt", rollout["id"], "--now", code=None)
+            project.call("abort", rollout["id"], "--reason", "its test is over", code=None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -260,4 +259,4 @@ def test_two_different_rollouts_over_the_same_hosts_do_not_walk_at_once(project:
     finally:
         out, err = process.communicate(timeout=200)
     assert process.returncode == 0, out + err
-    assert json.dumps(logs(project, "second")) == json.dumps({host: [] for host in HOSTS})
+    assert logs(project, "second") == {host: [] for host in HOSTS}

@@ -22,8 +22,10 @@ rm -f /etc/ssh/ssh_host_*
 printf 'HostKey /etc/ssh/ssh_host_ed25519_key\nPasswordAuthentication no\nUseDNS no\n' \
     >/etc/ssh/sshd_config.d/lab.conf
 mkdir -p /etc/systemd/system/ssh.service.d
+# In a container systemd does not see that the sessions of a stopped sshd are gone, and waits for them to the limit.
 cat >/etc/systemd/system/ssh.service.d/lab.conf <<'UNIT'
 [Service]
+TimeoutStopSec=2s
 ExecStartPre=
 ExecStartPre=/bin/sh -c 'test -s /etc/ssh/ssh_host_ed25519_key || ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key'
 ExecStartPre=/usr/sbin/sshd -t
