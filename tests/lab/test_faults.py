@@ -46,6 +46,18 @@ def tells(project: Project, name: str) -> dict[str, Any]:
     }
 
 
+def holds(go: Path) -> dict[str, Any]:
+    """Return a task that waits on finance-1 until the fault is there."""
+    return {
+        "name": "Hold until the fault is there",
+        "ansible.builtin.wait_for": {"path": str(go), "timeout": 50},
+        "delegate_to": "localhost",
+        "become": False,
+        "vars": LOCAL,
+        "when": "inventory_hostname == 'finance-1'",
+    }
+
+
 def begun(project: Project, name: str) -> Path:
     return project.root / ".wavegate" / f"begun-{name}-{{{{ inventory_hostname }}}}"
 
@@ -116,19 +128,34 @@ def pids_of(rollout_id: str) -> list[int]:
     return found
 
 
-SOAKED = {
-    "probes": {"ssh": {"tcp": {"host": "{{ ansible_host }}", "port": 22}, "failure_limit": 3}},
-    "gates": {"soaked": {"probes": ["ssh"], "interval": "1s", "soak": "20s"}},
-    "waves": [
-        {"name": "pilot", "hosts": "pilot", "after": "soaked"},
-        {"name": "finance", "hosts": "department_finance"},
-    ],
+PROBES = {
+    "ssh": {"tcp": {"host": "{{ ansible_host }}", "port": 22}, "failure_limit": 3},
+    "disk": {
+        "host": {"disk_free": {"/var/lib/intranet": "1%"}, "timeout": "15s"},
+        "interval": "2s",
+        "consecutive_error_limit": 1,
+    },
 }
+
+
+def soaked(probe: str) -> dict[str, Any]:
+    """Return a rollout whose pilot soaks for 20 s under one probe."""
+    return scope(
+        probes={probe: PROBES[probe]},
+        gates={"soaked": {"probes": [probe], "interval": "1s", "soak": "20s"}},
+        waves=[
+            {"name": "pilot", "hosts": "pilot", "after": "soaked"},
+            {"name": "finance", "hosts": "department_finance"},
+        ],
+    )
+
+
+DATA = on_host("A place for data", "mkdir -p /var/lib/intranet")
 
 
 def test_killed_in_the_soak_it_resumes_in_the_soak(project: Project) -> None:
     name = "soaking"
-    process = project.start("run", make_rollout(project, name, [works(name)], **scope(**SOAKED)))
+    process = project.start("run", make_rollout(project, name, [works(name)], **soaked("ssh")))
     wait_for(lambda: project.events(name, "sweep_ended"))
     kill(process)
     project.call("resume")
@@ -140,21 +167,42 @@ def test_killed_in_the_soak_it_resumes_in_the_soak(project: Project) -> None:
     assert set(standings(project).values()) == {"done"}
 
 
-@pytest.mark.parametrize("fault", ["stop", "sshd"])
-def test_a_host_that_is_lost_in_the_soak_fails_the_gate(project: Project, fault: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "probe"), [("stop", "ssh"), ("partition", "ssh"), ("sshd", "ssh"), ("full-disk", "disk")]
+)
+def test_a_host_that_is_lost_in_the_soak_fails_the_gate(project: Project, fault: str, probe: str) -> None:
     name = f"soak-{fault}"
-    process = project.start("run", make_rollout(project, name, [works(name)], **scope(**SOAKED)))
-    wait_for(lambda: project.events(name, "sweep_ended"))
-    project.call("lab", "break", fault, "pilot-1")
-    try:
-        out, err = process.communicate(timeout=120)
-    finally:
-        project.call("lab", "heal", "pilot-1")
-    assert process.returncode == 30, out + err
+    out, err, code = break_in_the_soak(project, name, fault, probe)
+    assert code == 30, out + err
     assert [event["host"] for event in project.events(name, "host_found_bad")] == ["pilot-1"]
     assert standings(project)["finance-1"] == "not_started"
     project.call("retry")
     assert set(standings(project).values()) == {"done"}
+
+
+def test_a_host_that_hangs_in_the_soak_was_not_measured_and_the_rollout_waits(project: Project) -> None:
+    name = "soak-hang"
+    out, err, code = break_in_the_soak(project, name, "hang", "disk")
+    assert code == 20, out + err
+    (decided,) = project.events(name, "gate_decided")
+    assert decided["verdict"] == "inconclusive"
+    assert standings(project)["finance-1"] == "not_started"
+    project.call("resume")
+    assert set(standings(project).values()) == {"done"}
+    assert logs(project, name) == {host: ["begin", "end"] for host in HOSTS}, "every host was done once"
+
+
+def break_in_the_soak(project: Project, name: str, fault: str, probe: str) -> tuple[str, str, int]:
+    """Break the pilot while its gate looks; return what the rollout printed and its exit code."""
+    process = project.start("run", make_rollout(project, name, [DATA, works(name)], **soaked(probe)))
+    wait_for(lambda: project.events(name, "sweep_ended") or process.poll() is not None)
+    assert process.poll() is None, process.communicate()
+    project.call("lab", "break", fault, "pilot-1")
+    try:
+        out, err = process.communicate(timeout=150)
+    finally:
+        project.call("lab", "heal", "pilot-1")
+    return out, err, process.returncode
 
 
 def put_back(project: Project, name: str, seconds: float) -> str:
@@ -179,15 +227,7 @@ def test_killed_in_the_rollback_it_resumes_in_the_rollback(project: Project) -> 
 def test_a_host_that_is_lost_in_a_batch_is_named_and_can_be_done_again(project: Project, fault: str) -> None:
     name = f"lost-in-{fault}"
     go = project.root / ".wavegate" / f"go-{name}"
-    hold = {
-        "name": "Hold until the fault is there",
-        "ansible.builtin.wait_for": {"path": str(go), "timeout": 50},
-        "delegate_to": "localhost",
-        "become": False,
-        "vars": LOCAL,
-        "when": "inventory_hostname == 'finance-1'",
-    }
-    tasks = [on_host("Connect", "true"), tells(project, name), hold, works(name)]
+    tasks = [on_host("Connect", "true"), tells(project, name), holds(go), works(name)]
     process = project.start("run", make_rollout(project, name, tasks, **scope(batch_timeout="60s")))
     wait_for(lambda: is_begun(project, name, "finance-1"))
     project.call("lab", "break", fault, "finance-1")
@@ -203,6 +243,30 @@ def test_a_host_that_is_lost_in_a_batch_is_named_and_can_be_done_again(project: 
     project.call("retry", timeout=400)
     assert set(standings(project).values()) == {"done"}
     assert {host: lines[-1] for host, lines in logs(project, name).items()} == dict.fromkeys(HOSTS, "end")
+
+
+def test_a_disk_that_fills_in_a_batch_is_named_and_the_host_can_be_done_again(project: Project) -> None:
+    name = "filled"
+    go = project.root / ".wavegate" / f"go-{name}"
+    writes = on_host(
+        "Write", "mkdir -p /var/lib/intranet && dd if=/dev/zero of=/var/lib/intranet/data bs=64k count=1"
+    )
+    tasks = [tells(project, name), holds(go), writes, works(name)]
+    process = project.start("run", make_rollout(project, name, tasks, **scope()))
+    wait_for(lambda: is_begun(project, name, "finance-1"))
+    project.call("lab", "break", "full-disk", "finance-1")
+    go.touch()
+    try:
+        out, err = process.communicate(timeout=200)
+    finally:
+        project.call("lab", "heal", "finance-1")
+    told = standings(project)
+    assert process.returncode == 30, out + err
+    assert told == {"pilot-1": "done", "finance-1": "failed", "finance-2": "not_started"}
+    assert "No space left on device" in out
+    project.call("retry", timeout=400)
+    assert set(standings(project).values()) == {"done"}
+    assert logs(project, name) == {host: ["begin", "end"] for host in HOSTS}, "every host was done once"
 
 
 @pytest.fixture
