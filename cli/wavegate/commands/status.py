@@ -54,4 +54,7 @@ def command(rollout: str | None, as_json: bool, exit_code: bool) -> ExitCode | i
             console.print(
                 f"its process ({where}) died; go on with it: wavegate resume {opened.row.id}", markup=False
             )
-    return exit_code_of(opened.state.status, died=opened.died) if exit_code else 0
+    if not exit_code:
+        return 0
+    taken_out = bool(opened.state.obligations)
+    return exit_code_of(opened.state.status, died=opened.died, taken_out=taken_out)

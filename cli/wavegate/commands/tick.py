@@ -72,7 +72,7 @@ def _tick(opened: OpenedRollout) -> ExitCode:
     status = Status(opened.row.status)
     if not opened.died and status not in {*WALKING, Status.WAITING, Status.PLANNED}:
         talk_console().print(f"rollout {opened.row.id} is {status.replace('_', ' ')}", markup=False)
-        return exit_code_of(status)
+        return exit_code_of(status, taken_out=bool(opened.state.obligations))
     progress = Progress(opened.plan, talk_console())
     with progress.shown():
         state = go_on(opened, progress, stays=False)

@@ -11,6 +11,7 @@ from wavegate.core import events as ev
 from wavegate.core.budget import class_of, count_bad, find_breach, find_overspent, is_fleet_ill, tell_final
 from wavegate.core.dispatch import next_batch
 from wavegate.core.gate import find_bad_hosts, judge_gate
+from wavegate.core.obligations import discharge_first
 from wavegate.core.outcomes import WALKING, Status, Verdict
 from wavegate.core.plan import Plan, PlannedWave
 from wavegate.core.rollback import continue_rollback, start_rollback
@@ -25,6 +26,11 @@ def decide(plan: Plan, state: State, now: float) -> Events:
     """Return the events to write next; empty when there is nothing to do at `now`."""
     if state.status not in WALKING:
         return ()
+    return discharge_first(plan, state, _decide(plan, state, now))
+
+
+def _decide(plan: Plan, state: State, now: float) -> Events:
+    """Decide as if nothing were taken out."""
     if state.abort or state.stop:
         return () if state.in_flight else (_stop(state),)
     if state.rollback:

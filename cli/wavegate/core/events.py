@@ -62,7 +62,8 @@ class BatchSubmitted:
     """Intent: one Ansible process is about to run these procedures on these hosts.
 
     `batch` is unique in the rollout (`pilot.1`, a second try `pilot.1-2`, a rollback `pilot.1-rollback`);
-    `index` is the batch's place in its wave, from 0.
+    `index` is the batch's place in its wave, from 0. A batch that discharges an obligation names its key and
+    the playbook `undo`.
     """
 
     batch: str
@@ -70,6 +71,8 @@ class BatchSubmitted:
     index: int
     hosts: tuple[str, ...]
     procedures: tuple[str, ...]
+    obligation: str = ""
+    undo: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,38 @@ class BatchEnded:
     status: str
     detail: str = ""
     output: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObligationOpened:
+    """Intent: the batch's playbook is about to take something out, which the playbook `undo` puts back.
+
+    It waits until this is durable, and takes nothing out when it is not.
+    """
+
+    batch: str
+    host: str
+    key: str
+    undo: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObligationClosed:
+    """The batch's playbook has put back what it had taken out."""
+
+    batch: str
+    host: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPinned:
+    """What the first host resolved for `key` (a package, an artifact): later hosts get the same `value`."""
+
+    batch: str
+    host: str
+    key: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +286,9 @@ Event = (
     | BatchSubmitted
     | HostFinished
     | BatchEnded
+    | ObligationOpened
+    | ObligationClosed
+    | VersionPinned
     | GateOpened
     | SweepStarted
     | SweepEnded

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from operator import neg
 
 from wavegate.core import events as ev
+from wavegate.core import obligations
 from wavegate.core.outcomes import Outcome, Status, Verdict
 from wavegate.core.state import (
     BatchState,
@@ -79,6 +80,7 @@ def _resumed(state: State, event: ev.RolloutResumed, at: float) -> None:  # noqa
     stood = state.status
     state.status = Status.ROLLING_BACK if state.rollback else Status.RUNNING
     state.stop, state.reason, state.by, state.ended_at = None, "", event.by, None
+    obligations.try_again(state)
     for name, host in state.hosts.items():
         if host.outcome is not None and _has_another_turn(state, name, host, stood):
             host.stood = (host.outcome, host.doubtful, host.is_sick)
@@ -142,9 +144,14 @@ def _wave_completed(state: State, event: ev.WaveCompleted, at: float) -> None:
 
 
 def _batch_submitted(state: State, event: ev.BatchSubmitted, at: float) -> None:
-    batch = BatchState(event.wave, event.index, event.hosts, event.procedures, at)
+    batch = BatchState(
+        event.wave, event.index, event.hosts, event.procedures, at, obligation=event.obligation
+    )
     state.batches[event.batch] = state.in_flight[event.batch] = batch
     state.hosts_in_flight += len(event.hosts)
+    if event.obligation:
+        obligations.begin_discharge(state, event)
+        return
     _wait_no_more(state, event)
     for name in event.hosts:
         host = _host(state, name)
@@ -167,14 +174,18 @@ def _wait_no_more(state: State, event: ev.BatchSubmitted) -> None:
 
 def _host_finished(state: State, event: ev.HostFinished, at: float) -> None:  # noqa: ARG001
     host = _host(state, event.host)
+    batch = state.batches[event.batch]
+    if "settle" in event.completed:
+        host.in_doubt = ()
+    if batch.obligation:
+        _doubt(host, event.batch, event.outcome)
+        obligations.finish_discharge(state, batch, event)
+        return
     host.outcome, host.reason, host.task = event.outcome, event.reason, event.task
     host.changed, host.rescued = event.changed, event.rescued
     host.completed = tuple(dict.fromkeys((*host.completed, *event.completed)))
-    batch = state.batches[event.batch]
     prechecked = "precheck" not in batch.procedures or "precheck" in host.completed
     host.is_sick = not prechecked and event.outcome in _SICK_OUTCOMES
-    if "settle" in event.completed:
-        host.in_doubt = ()
     _count(state, batch.wave, event.host)
 
 
@@ -184,13 +195,23 @@ _IN_DOUBT = frozenset({Outcome.UNREACHABLE, Outcome.TIMED_OUT, Outcome.ABORTED, 
 """Outcomes that leave open whether the host's last task has ended."""
 
 
+def _doubt(host: HostState, batch: str, outcome: Outcome | None) -> None:
+    if outcome in _IN_DOUBT and batch not in host.in_doubt:
+        host.in_doubt = (*host.in_doubt, batch)
+
+
 def _batch_ended(state: State, event: ev.BatchEnded, at: float) -> None:
     batch = state.in_flight.pop(event.batch)
     state.hosts_in_flight -= len(batch.hosts)
+    batch.ended_at, batch.status, batch.detail, batch.output = at, event.status, event.detail, event.output
+    if batch.obligation:
+        if event.status != "ended":
+            _doubt(_host(state, batch.hosts[0]), event.batch, Outcome.ABORTED)
+        obligations.end_discharge(state, batch)
+        return
     if "rollback" not in batch.procedures:
         state.batches_ended += 1
         state.batch_seconds += at - batch.started_at
-    batch.ended_at, batch.status, batch.detail, batch.output = at, event.status, event.detail, event.output
     for name in batch.hosts:
         host = _host(state, name)
         if host.outcome is None:
@@ -198,8 +219,19 @@ def _batch_ended(state: State, event: ev.BatchEnded, at: float) -> None:
             host.reason = event.detail
             host.doubtful = event.status in {"canceled", "lost"}
             _count(state, batch.wave, name)
-        if host.outcome in _IN_DOUBT and event.batch not in host.in_doubt:
-            host.in_doubt = (*host.in_doubt, event.batch)
+        _doubt(host, event.batch, host.outcome)
+
+
+def _obligation_opened(state: State, event: ev.ObligationOpened, at: float) -> None:
+    obligations.open_obligation(state, event, at)
+
+
+def _obligation_closed(state: State, event: ev.ObligationClosed, at: float) -> None:  # noqa: ARG001
+    obligations.close_obligation(state, event.host, event.key)
+
+
+def _version_pinned(state: State, event: ev.VersionPinned, at: float) -> None:  # noqa: ARG001
+    state.pins.setdefault(event.key, event)
 
 
 def _gate_opened(state: State, event: ev.GateOpened, at: float) -> None:
@@ -334,6 +366,9 @@ _APPLY: dict[type, Callable[..., None]] = {
     ev.BatchSubmitted: _batch_submitted,
     ev.HostFinished: _host_finished,
     ev.BatchEnded: _batch_ended,
+    ev.ObligationOpened: _obligation_opened,
+    ev.ObligationClosed: _obligation_closed,
+    ev.VersionPinned: _version_pinned,
     ev.GateOpened: _gate_opened,
     ev.SweepStarted: _sweep_started,
     ev.SweepEnded: _sweep_ended,

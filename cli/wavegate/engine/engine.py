@@ -64,6 +64,8 @@ class Engine:
         `before` is what a person wants first: hosts done again, skipped or put back, or the end.
         """
         fold(self.state, self.journal.read(self.rollout_id))
+        for pinned in self.state.pins.values():
+            self.executor.acknowledge(pinned)
         for name, batch in list(self.state.in_flight.items()):
             order = ev.BatchSubmitted(name, batch.wave, batch.index, batch.hosts, batch.procedures)
             known = [found for found in self.executor.collect(order) if self._is_news(found)]

@@ -6,9 +6,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from wavegate.core.outcomes import WALKING
 from wavegate.core.quantity import format_duration
 from wavegate.reports.sentences import some
-from wavegate.reports.standing import Standing, WaveStanding
+from wavegate.reports.standing import Standing, TakenOut, WaveStanding
 
 _STYLE = {
     "completed": "green",
@@ -37,11 +38,21 @@ def render_standing(standing: Standing, now: float) -> RenderableType:
     flying = [host for wave in standing.waves for host in wave.in_flight]
     if flying:
         parts.append(Text(f"in flight: {some(flying)}", "cyan"))
+    parts += [_taken_out(one, now, standing.status) for one in standing.taken_out]
     if standing.reason:
         parts.append(Text(standing.reason))
     if standing.waits_for:
         parts.append(Text(f"waits for {standing.waits_for}", "dim"))
     return Group(*parts)
+
+
+def _taken_out(one: TakenOut, now: float, status: str) -> Text:
+    """Say it quietly while the batch that took it out is at work, loudly where nobody is."""
+    since = format_duration(max(0.0, now - one.since))
+    text = f"taken out: {one.key} on {one.host} for {since}, put back by {one.undo}"
+    if not one.failed and status in WALKING:
+        return Text(text, "dim")
+    return Text(f"STILL {text}" + (f"; it could not be: {one.failed}" if one.failed else ""), "red bold")
 
 
 def _heading(standing: Standing, now: float) -> Text:
