@@ -24,29 +24,35 @@ _FACTS = (ev.BudgetBreached, ev.RollbackStarted)
 
 def discharge_first(plan: Plan, state: State, decided: Events) -> Events:
     """Return what is to be done instead of `decided` for the sake of open obligations, or `decided`."""
-    if not state.obligations or any(isinstance(event, _FACTS) for event in decided):
+    if any(isinstance(event, _FACTS) for event in decided):
         return decided
     due = [one for one in state.obligations.values() if _is_due(plan, state, one)]
     for obligation in due:
         if may_start(state, _wave_of(plan, state, obligation), obligation.host):
             return (_submit(state, obligation),)
-    stands = next((event for event in decided if isinstance(event, _STANDS)), None)
-    if stands is not None:
-        return () if due or state.in_flight else _stand_still(state, decided)
     if _must_wait(state, decided):
         return ()
+    if not state.obligations:
+        return decided
+    if any(isinstance(event, _STANDS) for event in decided):
+        return () if due or state.in_flight else _stand_still(state, decided)
+    return _hold_what_is_stuck(state, decided)
+
+
+def _hold_what_is_stuck(state: State, decided: Events) -> Events:
+    """Start nothing beside what cannot be put back, and do not let people wait for the end of a soak."""
     if state.rollback or not is_stuck(state):
         return decided
-    # What cannot be put back must not become more, and nobody should learn of it after the soak only.
     return () if state.in_flight else (ev.RolloutPaused(Status.HELD, _tell_stuck(state)),)
 
 
 def _must_wait(state: State, decided: Events) -> bool:
     """Whether a batch would start on a host on which something is being put back, or still is to be."""
     hosts = {host for event in decided if isinstance(event, ev.BatchSubmitted) for host in event.hosts}
-    return any(
-        one.host in hosts and (one.discharge or not (state.rollback or one.failed))
-        for one in state.obligations.values()
+    going = (batch.hosts for batch in state.in_flight.values() if batch.obligation)
+    return bool(hosts) and (
+        any(not hosts.isdisjoint(one) for one in going)
+        or any(one.host in hosts and not (state.rollback or one.failed) for one in state.obligations.values())
     )
 
 
