@@ -118,7 +118,8 @@ def _search_paths(launch: Launch) -> dict[str, str]:
     env["ANSIBLE_LIBRARY"] = _joined(launch, [*modules, str(plugins_dir() / "modules")])
     inherited = os.environ.get("ANSIBLE_ACTION_PLUGINS", _ACTION_PATH)
     actions = _paths(launch, "DEFAULT_ACTION_PLUGIN_PATH") or inherited.split(os.pathsep)
-    env["ANSIBLE_ACTION_PLUGINS"] = _joined(launch, [*actions, str(plugins_dir() / "action")])
+    # Ours first: a project may hold copies of them, made by an older wavegate.
+    env["ANSIBLE_ACTION_PLUGINS"] = _joined(launch, [str(plugins_dir() / "action"), *actions])
     return env
 
 
