@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from wavegate.adapters.journal import open_journal
 from wavegate.core import events as ev
+from wavegate.core.codec import kind_of
 from wavegate.core.fleet import Fleet
 from wavegate.core.folding import fold
 from wavegate.core.outcomes import Outcome, Reading
@@ -193,7 +194,7 @@ class Bench:
         return None
 
     def kinds(self) -> list[str]:
-        return [ev.kind_of(record.event) for record in self.records]
+        return [kind_of(record.event) for record in self.records]
 
 
 def make_spec(*waves: WaveSpec, **changes: object) -> RolloutSpec:

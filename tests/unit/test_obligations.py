@@ -8,6 +8,7 @@ import pytest
 
 from tests.world import Bench, World, make_fleet, plan_of, wave
 from wavegate.core import events as ev
+from wavegate.core.codec import decode, encode
 from wavegate.core.folding import fold
 from wavegate.core.outcomes import Outcome, Status
 from wavegate.core.plan import Plan
@@ -239,9 +240,9 @@ def test_an_abort_puts_back_first_and_ends_whether_that_worked_or_not() -> None:
 
 
 def test_a_journal_from_before_obligations_is_read() -> None:
-    data = ev.encode(ev.BatchSubmitted("pilot.1", "pilot", 0, ("a",), ("apply",)))
+    data = encode(ev.BatchSubmitted("pilot.1", "pilot", 0, ("a",), ("apply",)))
     del data["obligation"], data["undo"]
-    assert ev.decode("batch_submitted", data) == ev.BatchSubmitted("pilot.1", "pilot", 0, ("a",), ("apply",))
+    assert decode("batch_submitted", data) == ev.BatchSubmitted("pilot.1", "pilot", 0, ("a",), ("apply",))
 
 
 def test_the_first_pin_of_a_key_counts() -> None:

@@ -48,7 +48,7 @@ def command(rollout: str | None, as_json: bool, exit_code: bool) -> ExitCode | i
 
         console = result_console()
         console.print(f"rollout {opened.row.id}")
-        console.print(render_standing(standing, now))
+        console.print(render_standing(standing, now, died=opened.died))
         if opened.died:
             where = f"pid {opened.row.owner_pid} on {opened.row.owner_host}"
             console.print(

@@ -14,7 +14,7 @@ from wavegate.core.decide import decide, is_waiting, open_gate, wakes_at
 from wavegate.core.folding import fold
 from wavegate.core.outcomes import WALKING, Status
 from wavegate.core.plan import Plan
-from wavegate.core.state import State
+from wavegate.core.state import BatchState, State
 from wavegate.engine.inbox import Inbox
 from wavegate.ports import Clock, Executor, Journal, Prober
 
@@ -68,14 +68,17 @@ class Engine:
             self.executor.acknowledge(pinned)
         for name, batch in list(self.state.in_flight.items()):
             order = ev.BatchSubmitted(name, batch.wave, batch.index, batch.hosts, batch.procedures)
-            known = [found for found in self.executor.collect(order) if self._is_news(found)]
+            known = [found for found in self.executor.collect(order) if self._is_news(batch, found)]
             lost = ev.BatchEnded(name, "lost", "the process that ran this batch died before it ended")
             self._write([*known, lost])
         self._write([ev.RolloutResumed(by), *before])
         return self._walk()
 
-    def _is_news(self, found: ev.HostFinished) -> bool:
+    def _is_news(self, batch: BatchState, found: ev.HostFinished) -> bool:
         """Whether the journal does not hold this host's outcome already."""
+        if batch.obligation:
+            taken_out = self.state.obligations.get((found.host, batch.obligation))
+            return taken_out is not None and not taken_out.failed
         return self.state.host(found.host).outcome is None
 
     def _walk(self) -> State:

@@ -22,7 +22,7 @@ _AT_ONCE = 8
 _READY_SECONDS = 90.0
 
 
-def bring_up(
+def bring_up(  # noqa: PLR0913 - what a person may ask for
     project: Path,
     say: Say,
     *,
@@ -34,7 +34,8 @@ def bring_up(
     """Return the project's lab with every host answering over ssh, and the inventory written.
 
     `hosts`, `suite` and `balancer` (a machine in front of the hosts) default to what the lab has, else to 9,
-    the machine's default and none. What is there and fits stays, what is missing, stopped or of another recipe is made again, faults are healed.
+    the machine's default and none. What is there and fits stays, what is missing, stopped or of another
+    recipe is made again, faults are healed.
     """
     folder = LabFolder(project)
     with folder.locked(say):
