@@ -88,6 +88,28 @@ class Balanced:
         said = self.engine.execute(self.lab.container("balancer-1"), *argv, stdin=program)
         return dict(json.loads(said)["servers"])
 
+    def faults(self, host: str) -> list[str]:
+        hosts = self.project.read("lab", "status")["hosts"]
+        return next(list(entry["faults"]) for entry in hosts if entry["name"] == host)
+
+    @property
+    def states(self) -> Path:
+        """Where what the repository can be is kept, a folder for each state."""
+        return self.project.root / ".wavegate" / "states"
+
+    def publish(self, state: str) -> None:
+        """Have the package host serve `before`, `newer`, `withdrawn` or `rebuilt`: all signed by one key."""
+        archive = pack((path.name, path.read_bytes()) for path in sorted((self.states / state).iterdir()))
+        replace = "rm -f /srv/repository/*; tar -xf - --no-same-owner -C /srv/repository"
+        self.engine.execute(self.lab.container("packages"), "sh", "-ec", replace, stdin=archive)
+
+    def make_states(self) -> None:
+        self.states.mkdir()
+        debs = LabFolder(self.project.root).repository.glob("*.deb")
+        archive = pack((path.name, path.read_bytes()) for path in sorted(debs))
+        made = self.engine.execute(self.lab.container("packages"), "sh", "-c", MAKE_STATES, stdin=archive)
+        subprocess.run(["tar", "-xf", "-", "-C", str(self.states)], input=made, check=True)
+
     def shell(self, command: str) -> subprocess.CompletedProcess[str]:
         """Run a command of Ansible as a person would type it."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -103,27 +125,6 @@ class Balanced:
         )
 
 
-@dataclass(frozen=True)
-class Repository:
-    """What the package host serves: `before`, `newer`, `withdrawn` and `rebuilt`, signed by the same key."""
-
-    fleet: Balanced
-    states: Path
-
-    def publish(self, state: str) -> None:
-        archive = pack((path.name, path.read_bytes()) for path in sorted((self.states / state).iterdir()))
-        replace = "rm -f /srv/repository/*; tar -xf - --no-same-owner -C /srv/repository"
-        self.fleet.engine.execute(self.fleet.lab.container("packages"), "sh", "-ec", replace, stdin=archive)
-
-
-def make_repository(fleet: Balanced, folder: Path) -> Repository:
-    debs = LabFolder(fleet.project.root).repository.glob("*.deb")
-    archive = pack((path.name, path.read_bytes()) for path in sorted(debs))
-    said = fleet.engine.execute(fleet.lab.container("packages"), "sh", "-c", MAKE_STATES, stdin=archive)
-    subprocess.run(["tar", "-xf", "-", "-C", str(folder)], input=said, check=True)
-    return Repository(fleet, folder)
-
-
 @contextmanager
 def bring_up_balanced(root: Path) -> Iterator[Balanced]:
     """Yield a lab in which the intranet runs on two hosts behind a balancer."""
@@ -135,8 +136,8 @@ def bring_up_balanced(root: Path) -> Iterator[Balanced]:
         project.call("lab", "up", "--hosts", "6", "--balancer")
         lab = LabFolder(root).require()
         fleet = Balanced(project, lab, detect_engine(lab.engine))
-        (root / ".wavegate" / "states").mkdir()
-        make_repository(fleet, root / ".wavegate" / "states").publish("before")
+        fleet.make_states()
+        fleet.publish("before")
         scope = "pilot:department_finance:balancer"
         waves = [{"name": "all", "hosts": scope}]
         changes = {"hosts": scope, "waves": waves, "probes": {}, "gates": {}}

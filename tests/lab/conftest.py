@@ -101,6 +101,15 @@ def wait_for(question: Callable[[], object], seconds: float = 90) -> None:
 
 
 @pytest.fixture(scope="session")
+def balanced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A lab of its own, with a balancer; see tests.lab.balanced."""
+    from tests.lab import balanced
+
+    with balanced.bring_up_balanced(tmp_path_factory.mktemp("balanced")) as fleet:
+        yield fleet
+
+
+@pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     root = tmp_path_factory.mktemp("fleet")
     for name in CONTENT:
