@@ -62,6 +62,9 @@ MISTAKES: list[tuple[Any, str, Callable[..., Any], str]] = [
     (dispatch, "_may_join", lambda *_: True, "in flight > at_most"),
     (dispatch, "settled_first", lambda _, __, procedures: procedures, "beside a task that never ends"),
     (decide, "find_breach", lambda *_: None, "hosts are bad >"),
+    (decide, "discharge_first", lambda plan, state, decided: decided, "nobody tried to put it back"),
+    (decide, "discharge_first", lambda plan, state, decided: decided, "which is still taken out"),
+    (World, "hear", lambda world, event: world.out.add(event.host), "is taken out, and nobody knows"),
     (World, "collect", collect_blindly, "starts on"),
     (World, "collect", collect_nothing, "the journal lost it"),
 ]
