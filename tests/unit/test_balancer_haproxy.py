@@ -98,7 +98,7 @@ def test_a_server_in_which_requests_stay_is_drained_and_it_is_said(
     program: ModuleType, balancer: Balancer
 ) -> None:
     balancer.sessions["a"] = 2
-    with pytest.raises(program.Refused, match="drained, and after 0.2 s there are still 2 requests in it"):
+    with pytest.raises(program.Refused, match="there are still 2 requests in it"):
         act(program, balancer, "drain", "a", "0.2")
     assert balancer.admin["a"] == 8
     assert "a 10.0.0.1 2 8" in Path(f"{balancer.path}.kept").read_text()

@@ -91,7 +91,7 @@ def test_what_cannot_be_put_back_has_an_exit_code_of_its_own_and_resume_tries_ag
 
 def test_tick_tells_it_too(project: Scratch) -> None:
     stuck(project)
-    assert "taken out" in project.wavegate("tick", code=32).stdout
+    assert "is halted; still taken out: pool on one" in project.wavegate("tick", code=32).stderr
 
 
 def test_an_abort_puts_back_first(project: Scratch) -> None:
