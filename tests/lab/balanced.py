@@ -133,7 +133,7 @@ def bring_up_balanced(root: Path) -> Iterator[Balanced]:
         copy(ROOT / name, root / name)
     project = ProjectOfFiles(root)
     try:
-        project.call("lab", "up", "--hosts", "6", "--balancer")
+        project.call("lab", "up", "--hosts", "6", "--balancer", timeout=540)
         lab = LabFolder(root).require()
         fleet = Balanced(project, lab, detect_engine(lab.engine))
         fleet.make_states()

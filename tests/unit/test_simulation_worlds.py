@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.random_worlds import make_world, walk_world
-from wavegate.core import decide, dispatch
+from wavegate.core import decide, dispatch, obligations
 from wavegate.core.outcomes import Status
 from wavegate.simulation.world import World
 
@@ -57,6 +57,11 @@ def collect_nothing(world: World, batch: str) -> tuple[Any, ...]:
     return ()
 
 
+def forget_what_failed(state: Any, batch: Any, event: Any) -> None:
+    """Take an obligation for discharged, however the discharge ended."""
+    obligations.close_obligation(state, event.host, batch.obligation)
+
+
 MISTAKES: list[tuple[Any, str, Callable[..., Any], str]] = [
     (dispatch, "_has_room", lambda *_: True, "hosts in flight > in_flight"),
     (dispatch, "_may_join", lambda *_: True, "in flight > at_most"),
@@ -64,7 +69,7 @@ MISTAKES: list[tuple[Any, str, Callable[..., Any], str]] = [
     (decide, "find_breach", lambda *_: None, "hosts are bad >"),
     (decide, "discharge_first", lambda plan, state, decided: decided, "nobody tried to put it back"),
     (decide, "discharge_first", lambda plan, state, decided: decided, "which is still taken out"),
-    (World, "hear", lambda world, event: world.out.add(event.host), "is taken out, and nobody knows"),
+    (obligations, "finish_discharge", forget_what_failed, "is taken out, and nobody knows"),
     (World, "collect", collect_blindly, "starts on"),
     (World, "collect", collect_nothing, "the journal lost it"),
 ]

@@ -51,7 +51,7 @@ def _go_forward(plan: Plan, state: State, wave: PlannedWave, now: float) -> Even
         return _walk(plan, state, wave, now)
     if state.in_flight:
         return ()
-    return _apply_policy(plan, state, wave) if stopped else (_hold_for_the_ill(state, wave),)
+    return _apply_policy(plan, state, wave) if stopped else (_hold_for_the_ill(plan, state, wave),)
 
 
 def wakes_at(plan: Plan, state: State, now: float) -> float | None:
@@ -161,15 +161,18 @@ def _apply_policy(plan: Plan, state: State, wave: PlannedWave) -> Events:
     return start_rollback(plan, state, wave, reason) or (ev.RolloutPaused(Status.HALTED, reason),)
 
 
-def _hold_for_the_ill(state: State, wave: PlannedWave) -> ev.RolloutPaused:
-    here = state.wave(wave.name)
-    sick = [host for host in wave.hosts if host in here.sick]
+def _hold_for_the_ill(plan: Plan, state: State, wave: PlannedWave) -> ev.RolloutPaused:
+    """Say who was sick before: of this wave, or of those before it, which a resume does not open again."""
+    here = state.wave(wave.name).sick
+    ill = here or {host for other in state.waves.values() for host in other.sick}
+    sick = [host for host in (wave.hosts if here else plan.hosts) if host in ill]
+    then = "on resume they get their turn again" if here else "`wavegate retry` or `wavegate skip` them"
     first = state.host(sick[0])
     more = f" and {len(sick) - 1} more" if len(sick) > 1 else ""
     return ev.RolloutPaused(
         Status.HELD,
         f"the fleet is ill: {sick[0]}{more} did not get through the precheck, nothing was changed there "
-        f"({first.outcome}: {first.reason}); on resume they get their turn again",
+        f"({first.outcome}: {first.reason}); {then}",
     )
 
 

@@ -82,7 +82,10 @@ def _look_later(here: WaveState) -> None:
 
 def _has_another_turn(state: State, name: str, host: HostState, stood: Status) -> bool:
     if state.rollback:
-        return name in state.rollback.chosen and (host.doubtful or name in state.rollback.failed)
+        is_back = host.outcome is Outcome.ROLLED_BACK
+        return (
+            name in state.rollback.chosen and not is_back and (host.doubtful or name in state.rollback.failed)
+        )
     is_open = state.batches[host.batch].wave not in state.completed if host.batch else False
     return (
         host.doubtful

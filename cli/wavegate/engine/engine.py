@@ -52,6 +52,7 @@ class Engine:
     look_seconds: float = LOOK_SECONDS
     state: State = field(default_factory=State)
     _beat_at: float = 0.0
+    _looked_at: float = 0.0
 
     def start(self, by: str) -> State:
         """Begin the rollout and stay until it is closed, held or interrupted; return where it stands."""
@@ -95,20 +96,29 @@ class Engine:
 
     def _advance(self) -> None:
         """Write and act until only the world or time can change the decision."""
-        while events := decide(self.plan, self.state, self.clock.now()):
+        while events := decide(self.plan, self.state, self._look()):
             self._write(events)
         if not self.stays and is_waiting(self.plan, self.state):
             self._write([ev.RolloutPaused(Status.WAITING, self._tell_wait())])
+
+    def _look(self) -> float:
+        self._looked_at = self.clock.now()
+        return self._looked_at
 
     def _tell_wait(self) -> str:
         gate = open_gate(self.plan, self.state)
         return f"gate {gate.gate} goes on looking, and nobody stays with it" if gate else ""
 
     def _patience(self) -> float:
-        """Return how many seconds may pass before the decision must be looked at again."""
+        """Return how many seconds may pass before the decision must be looked at again.
+
+        A time that had come when it was last looked at changes nothing: what is in flight has to end first.
+        """
         now = self.clock.now()
         wake = wakes_at(self.plan, self.state, now)
-        return self.look_seconds if wake is None else min(self.look_seconds, wake - now)
+        if wake is None or wake <= self._looked_at:
+            return self.look_seconds
+        return min(self.look_seconds, wake - now)
 
     def _write(self, events: Sequence[ev.Event]) -> None:
         """Make the events durable, then fold, show and act on them: nothing is done that is not written."""
