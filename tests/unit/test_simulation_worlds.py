@@ -24,6 +24,20 @@ def test_in_ten_thousand_random_worlds_every_promise_is_kept(chunk: int) -> None
         assert not broken, f"{broken}; see what happened: python -m tests.random_worlds {seed}"
 
 
+@pytest.mark.parametrize(
+    ("seed", "what"),
+    [
+        (4332, "sick hosts of an earlier wave count in the rollout's budget"),
+        (5760, "a rollback's gate waits for a discharge in flight, and does not spin"),
+        (9600, "what a rollback has put back is not put back again after a resume"),
+    ],
+    ids=str,
+)
+def test_worlds_in_which_a_promise_was_once_broken(seed: int, what: str) -> None:
+    _, _, broken = walk_world(seed)
+    assert not broken, what
+
+
 def test_random_worlds_are_of_every_kind() -> None:
     ends: Counter[Status] = Counter()
     struck: Counter[str] = Counter()
