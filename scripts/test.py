@@ -36,13 +36,17 @@ LINT = [
     Step("ansible-lint", ["ansible-lint", "--offline", "-q", "roles", "playbooks", "molecule"]),
 ]
 UNIT = [Step("unit tests", ["pytest", "-q", "-m", "not lab", "-n", "2", "--dist", "loadfile"])]
+ROLES = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
 REAL = [
     Step("tests on the lab", ["pytest", "-q", "-m", "lab"], needs_engine=True),
-    Step(
-        "molecule: intranet",
-        ["molecule", "-c", ".config/molecule/config.yml", "test", "-s", "intranet"],
-        needs_engine=True,
-        env={"MOLECULE_EPHEMERAL_DIRECTORY": str(ROOT / ".cache" / "molecule" / "intranet")},
+    *(
+        Step(
+            f"molecule: {role}",
+            ["molecule", "-c", ".config/molecule/config.yml", "test", "-s", role],
+            needs_engine=True,
+            env={"MOLECULE_EPHEMERAL_DIRECTORY": str(ROOT / ".cache" / "molecule" / role)},
+        )
+        for role in ROLES
     ),
 ]
 

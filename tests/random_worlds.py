@@ -52,6 +52,9 @@ def make_world(seed: int) -> RandomWorld:
     plan = _make_plan(rng)
     steady = rng.random() < 0.5
     fates = {host: _make_fate(rng, plan, steady=steady) for host in plan.hosts}
+    pool = random.Random(f"{seed} pool")  # on its own, so that old seeds go on standing for their worlds
+    if pool.random() < 0.5:
+        fates = {host: _take_out(pool, fate, steady=steady) for host, fate in fates.items()}
     deaths = [_make_catastrophes(rng) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
     stops = [
         (START + rng.uniform(1, 150), ev.StopRequested("ann", now=rng.random() < 0.4))
@@ -128,6 +131,13 @@ def _make_fate(rng: random.Random, plan: Plan, *, steady: bool) -> Fate:
     if rng.random() < 0.06:
         fate = replace(fate, rollback=rng.choice([Outcome.ROLLBACK_FAILED, Outcome.UNREACHABLE]))
     return fate
+
+
+def _take_out(rng: random.Random, fate: Fate, *, steady: bool) -> Fate:
+    """Return the fate of a host that is behind a balancer; that may fail where no end is compared."""
+    fails = not steady and rng.random() < 0.2
+    undo = rng.choice([Outcome.FAILED, Outcome.UNREACHABLE]) if fails else Outcome.DONE
+    return replace(fate, takes_out=rng.random() < 0.7, undo=undo)
 
 
 def _make_catastrophes(rng: random.Random) -> list[Catastrophe]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from wavegate.adapters.journal import open_journal
 from wavegate.core import events as ev
+from wavegate.core.codec import kind_of
 from wavegate.core.fleet import Fleet
 from wavegate.core.folding import fold
 from wavegate.core.outcomes import Outcome, Reading
@@ -48,6 +49,10 @@ class World:
     seconds_of: Callable[[str], float] = lambda host: 10.0
     reading: Callable[[str, str, float], Reading] = lambda probe, host, now: Reading.GOOD
     completed_by: Callable[[str, Outcome], tuple[str, ...]] = lambda host, outcome: ()
+    takes_out: Callable[[str], bool] = lambda host: False
+    """Whether the host's playbook takes something out before it changes anything, and puts it back after."""
+    out: set[str] = field(default_factory=set)
+    """Hosts that are taken out: from the acknowledgement on, until something puts them back."""
     time: float = START
     most_in_flight: int = 0
     in_flight: dict[str, ev.BatchSubmitted] = field(default_factory=dict)
@@ -75,6 +80,10 @@ class World:
             done = order.procedures if well else self.completed_by(host, outcome)
             at = self.time + self.seconds_of(host)
             end = max(end, at)
+            if self.takes_out(host) and "apply" in order.procedures and outcome is not Outcome.NOT_STARTED:
+                self._later(self.time, [ev.ObligationOpened(order.batch, host, "pool", "undo.yml")])
+                if well:
+                    self._later(at, [ev.ObligationClosed(order.batch, host, "pool")])
             self._later(at, [ev.HostFinished(order.batch, host, outcome, completed=done)])
             self.applied[host] = self.applied.get(host, 0) + 1
         self._later(end, [ev.BatchEnded(order.batch, "ended")])
@@ -90,7 +99,9 @@ class World:
         self._later(self.time, [ev.BatchEnded(batch, "canceled", "stopped")])
 
     def acknowledge(self, event: ev.Event) -> None:
-        """Nothing is kept here for anybody."""
+        """Let the playbook go on: now it takes something out."""
+        if isinstance(event, ev.ObligationOpened) and event.batch in self.in_flight:
+            self.out.add(event.host)
 
     def collect(self, order: ev.BatchSubmitted) -> tuple[ev.HostFinished, ...]:
         self.in_flight.pop(order.batch, None)
@@ -117,6 +128,9 @@ class World:
         for event in events:
             if isinstance(event, ev.BatchEnded):
                 self.in_flight.pop(event.batch, None)
+            is_back = isinstance(event, ev.HostFinished) and "discharge" in event.completed
+            if is_back or isinstance(event, ev.ObligationClosed):
+                self.out.discard(event.host)
         return events
 
     def _later(self, at: float, events: list[ev.Event]) -> None:
@@ -180,7 +194,7 @@ class Bench:
         return None
 
     def kinds(self) -> list[str]:
-        return [ev.kind_of(record.event) for record in self.records]
+        return [kind_of(record.event) for record in self.records]
 
 
 def make_spec(*waves: WaveSpec, **changes: object) -> RolloutSpec:

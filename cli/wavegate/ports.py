@@ -34,7 +34,8 @@ class Executor(Protocol):
         """Start the batch and return at once.
 
         Reports one HostFinished for each host as soon as its end is known, then exactly one BatchEnded,
-        also when the process could not be started, timed out, was canceled or died.
+        also when the process could not be started, timed out, was canceled or died. In between it reports
+        what the playbook announces (obligations, versions), and the playbook waits for `acknowledge`.
         """
         ...
 
@@ -43,7 +44,10 @@ class Executor(Protocol):
         ...
 
     def acknowledge(self, event: Event) -> None:
-        """Take note that the event is durable: what was kept only until then may be removed."""
+        """Take note that the event is durable: what was kept until then may be removed, who waits goes on.
+
+        A VersionPinned tells it what later batches get, also one of a process before this one.
+        """
         ...
 
     def collect(self, order: BatchSubmitted) -> tuple[HostFinished, ...]:

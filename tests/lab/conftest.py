@@ -101,6 +101,15 @@ def wait_for(question: Callable[[], object], seconds: float = 90) -> None:
 
 
 @pytest.fixture(scope="session")
+def balanced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A lab of its own, with a balancer; see tests.lab.balanced."""
+    from tests.lab import balanced
+
+    with balanced.bring_up_balanced(tmp_path_factory.mktemp("balanced")) as fleet:
+        yield fleet
+
+
+@pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     root = tmp_path_factory.mktemp("fleet")
     for name in CONTENT:
@@ -118,9 +127,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 def nothing_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
     """A rollout that a failed test left open would hold its hosts and fail every test after it."""
     yield
-    if "project" not in request.fixturenames:
-        return
-    project: Project = request.getfixturevalue("project")
+    names = {"project", "balanced"}.intersection(request.fixturenames)
+    for name in names:
+        found = request.getfixturevalue(name)
+        close_all(found if isinstance(found, Project) else found.project)
+
+
+def close_all(project: Project) -> None:
     if not (project.root / ".wavegate" / "journal.db").exists():
         return
     for rollout in project.read("history")["rollouts"]:

@@ -38,5 +38,14 @@ def test_the_demo_installs_its_service_on_every_host(project):
 def test_the_lab_left_nothing_but_its_inventory_outside_of_its_folder(project):
     assert (project.folder / "inventories/lab/hosts.yml").exists()
     assert {path.name for path in project.folder.iterdir()} == {
-        *(".gitignore", ".wavegate", "ansible.cfg", "inventories", "playbooks", "roles", "rollouts")
+        *(
+            ".gitignore",
+            ".wavegate",
+            "ansible.cfg",
+            "inventories",
+            "playbooks",
+            "plugins",
+            "roles",
+            "rollouts",
+        )
     }

@@ -16,7 +16,7 @@ import pytest
 from tests.unit.executor_world import Reports, World, order_for
 from tests.unit.test_executor_lifecycle import marker, wait_until
 from wavegate.adapters.executor.processes import find_processes
-from wavegate.core.events import encode
+from wavegate.core.codec import encode
 from wavegate.core.outcomes import Outcome
 from wavegate.core.spec import Become
 

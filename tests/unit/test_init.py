@@ -149,13 +149,15 @@ def test_the_demo_brings_its_role_playbooks_and_rollouts(project):
     assert "wavegate lab up" in said
     files = set(project.checksums())
     assert {"ansible.cfg", "roles/intranet/tasks/main.yml", "playbooks/patch.yml"} <= files
+    assert {"roles/balancer/files/haproxy.py", "plugins/action/wavegate_pin.py"} <= files
     rollouts = sorted(name for name in files if name.startswith("rollouts/"))
     assert "rollouts/patch-intranet.yml" in rollouts
     project.wavegate("validate", *rollouts)
     without_a_lab = project.wavegate("plan", "rollouts/install-intranet.yml", code=40)
     assert "there is no such inventory" in " ".join(without_a_lab.stderr.split())
     host = f"{{ansible_host: 127.0.0.1, {LOCAL}}}"
-    lab = f"all: {{hosts: {{b: {host}}}, children: {{pilot: {{hosts: {{a: {host}}}}}}}}}\n"
+    pilot = f"pilot: {{hosts: {{a: {host}}}}}"
+    lab = f"all: {{children: {{intranet: {{hosts: {{b: {host}}}, children: {{{pilot}}}}}}}}}\n"
     project.write("inventories/lab/hosts.yml", lab)
     project.wavegate("plan", "rollouts/install-intranet.yml")
 

@@ -14,6 +14,7 @@ from tests.postgresql import Server
 from tests.unit.journal_samples import ONE_OF_EACH, STARTED, begin, build_events, make_plan, write_one_of_each
 from wavegate.adapters.journal import SqlJournal, open_journal, status_after
 from wavegate.core import events as ev
+from wavegate.core.codec import kind_of
 from wavegate.core.folding import fold
 from wavegate.core.outcomes import Status
 from wavegate.core.state import State
@@ -131,7 +132,7 @@ def test_the_journal_of_one_rollout_does_not_show_in_another(journal: SqlJournal
     assert len(journal.read("r2")) == 1
 
 
-@pytest.mark.parametrize("cls", ev.Event.__args__, ids=ev.kind_of)
+@pytest.mark.parametrize("cls", ev.Event.__args__, ids=kind_of)
 def test_every_event_round_trips(cls: type) -> None:
     with open_journal("sqlite://") as journal:
         # The first text that hypothesis draws on a machine makes it read the whole of Unicode.

@@ -15,6 +15,7 @@ from wavegate.adapters.journal import glance as glances
 from wavegate.adapters.journal import look_into_journal, open_journal, read_glance
 from wavegate.adapters.journal.chain import to_canonical_json
 from wavegate.core import events as ev
+from wavegate.core.codec import encode
 from wavegate.core.folding import fold
 from wavegate.core.outcomes import Outcome, Reading
 from wavegate.core.plan import Plan
@@ -77,15 +78,15 @@ def test_counting_a_sweep_in_its_text_finds_what_decoding_finds(
 ) -> None:
     more = (ev.Measurement(detail, Reading.ERROR, detail, None), *measurements)
     sweep = ev.SweepEnded(name, "after", name, 3, more)
-    counted = glances._count(to_canonical_json(ev.encode(sweep)))
+    counted = glances._count(to_canonical_json(encode(sweep)))
     assert counted
     assert (counted.wave, counted.side, counted.probe, counted.number) == (name, "after", name, 3)
     for reading in Reading:
         expected = sum(1 for measurement in more if measurement.reading is reading)
         assert counted.counts.get(reading, 0) == expected
     started = ev.SweepStarted(name, "after", name, 3, (detail, name))
-    stripped = json.loads(glances._without_targets(to_canonical_json(ev.encode(started))))
-    assert stripped == {**json.loads(to_canonical_json(ev.encode(started))), "targets": []}
+    stripped = json.loads(glances._without_targets(to_canonical_json(encode(started))))
+    assert stripped == {**json.loads(to_canonical_json(encode(started))), "targets": []}
 
 
 def test_looking_at_a_file_imports_no_database_library(tmp_path: Path) -> None:

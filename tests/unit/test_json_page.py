@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from wavegate.core import events as ev
+from wavegate.core.codec import kind_of
 from wavegate.errors import ExitCode
 from wavegate.main import cli, main
 
@@ -97,7 +98,7 @@ def test_the_page_lists_the_keys_that_a_verb_prints(project: Path, verb: str) ->
 def test_the_page_lists_every_kind_of_event_with_its_keys(project: Path) -> None:
     rows = re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", section("events"), re.MULTILINE)
     listed = {kind: re.findall(r"`(\w+)`", keys) for kind, keys in rows}
-    assert listed == {ev.kind_of(kind): [field.name for field in fields(kind)] for kind in ev.Event.__args__}
+    assert listed == {kind_of(kind): [field.name for field in fields(kind)] for kind in ev.Event.__args__}
     for event in ask("events")["events"]:
         assert list(event) == ["seq", "at", "kind", *listed[event["kind"]]]
 

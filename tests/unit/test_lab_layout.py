@@ -45,6 +45,12 @@ def test_a_larger_lab_keeps_the_hosts_of_a_smaller_one() -> None:
     )
 
 
+def test_a_balancer_is_one_more_machine_beside_the_groups_of_the_rollouts() -> None:
+    *hosts, balancer = lay_out(6, balancer=True)
+    assert tuple(hosts) == lay_out(6)
+    assert (balancer.name, balancer.group) == ("balancer-1", "balancer")
+
+
 @pytest.mark.parametrize("count", [-1, 0, 5, 201])
 def test_a_size_that_cannot_be_is_refused_with_the_possible_ones(count: int) -> None:
     with pytest.raises(WavegateError) as caught:

@@ -16,10 +16,10 @@ from wavegate.lab.status import read_status, render_status
 EXAMPLE = Path(__file__).parents[2] / "inventories/example/hosts.yml"
 
 
-def a_lab(count: int = 9) -> Lab:
+def a_lab(count: int = 9, *, balancer: bool = False) -> Lab:
     hosts = [
         HostRecord(host.name, host.group, host.cluster, f"10.89.0.{i + 3}")
-        for i, host in enumerate(lay_out(count))
+        for i, host in enumerate(lay_out(count, balancer=balancer))
     ]
     return Lab("0123abcd", "bookworm", subnet="10.89.0.0/24", package_host="10.89.0.2", hosts=tuple(hosts))
 
@@ -58,6 +58,17 @@ def test_a_state_file_that_cannot_be_read_is_a_clear_error(tmp_path: Path, text:
 
 def test_two_labs_never_share_an_id() -> None:
     assert len({new_lab("bookworm").id for _ in range(50)}) == 50
+
+
+def test_a_balancer_is_told_whom_it_serves_and_is_in_no_group_of_theirs(tmp_path: Path) -> None:
+    lab = a_lab(6, balancer=True)
+    assert lab.balancer is not None
+    data = inventory_data(lab, LabFolder(tmp_path))["all"]["children"]
+    served = {server["name"]: server["address"] for server in data["balancer"]["vars"]["balancer_servers"]}
+    assert served == {host.name: host.address for host in lab.hosts if host.name != "balancer-1"}
+    assert list(data["balancer"]["hosts"]) == ["balancer-1"]
+    assert "balancer" not in data["intranet"]["children"]
+    assert a_lab(6).balancer is None
 
 
 def test_a_misspelt_host_or_fault_brings_the_nearest_name(tmp_path: Path) -> None:

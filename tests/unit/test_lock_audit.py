@@ -24,6 +24,7 @@ from tests.unit.journal_samples import (
 from tests.unit.scratch import Scratch
 from wavegate.adapters.journal import open_journal
 from wavegate.core import events as ev
+from wavegate.core.codec import kind_of
 from wavegate.errors import WavegateError
 
 WRITER = """
@@ -68,7 +69,7 @@ def test_a_stopped_holder_that_wakes_after_its_lease_was_broken_writes_nothing(l
         journal.append("r1", 2, [ev.WaveCompleted("pilot")], 6)
         holder.send_signal(signal.SIGCONT)
         assert holder.communicate("\n")[0].split() == ["lease-lost"] * 3
-        kinds = [ev.kind_of(record.event) for record in journal.read("r1")]
+        kinds = [kind_of(record.event) for record in journal.read("r1")]
         assert kinds == ["wave_started", "lease_broken", "wave_completed"]
         broken = journal.read("r1")[1].event
         assert broken == ev.LeaseBroken("bob", "it hangs", broken.owner)  # type: ignore[union-attr]

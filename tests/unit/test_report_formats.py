@@ -59,7 +59,8 @@ def test_markup_in_names_is_shown_as_it_is():
 
 
 KEYS = {
-    "": "format rollout headline budget waves hosts gates rollback pauses troubles left left_out timeline",
+    "": "format rollout headline budget waves hosts gates rollback taken_out pins pauses troubles left "
+    "left_out timeline",
     "rollout": "id name description file plan_hash playbooks by status died reason created_at started_at "
     "ended_at as_of seconds notes",
     "rollout.playbooks": "procedure path",

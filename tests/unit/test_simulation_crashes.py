@@ -22,6 +22,8 @@ from wavegate.simulation.fates import Fate, Fates
 from wavegate.simulation.world import START
 
 FAILS, BREAKS = Fate(outcome=Outcome.FAILED), Fate(bad_after=5)
+DRAINED = Fate(takes_out=True, survives=True)
+FAILS_DRAINED = replace(DRAINED, outcome=Outcome.FAILED)
 SICK = Fate(outcome=Outcome.FAILED, fails_at="precheck")
 WITH_BACKUP = {
     Procedure.BACKUP: ("backup.yml",),
@@ -132,6 +134,46 @@ CASES = {
     ),
     "stopped at once, and gone on with": Case(
         plan_of(SMALL, *TWO), Status.COMPLETED, stops=[(START + 35, ev.StopRequested("ann", now=True))]
+    ),
+    "drained before, and back after": Case(
+        plan_of(SMALL, *TWO), Status.COMPLETED, dict.fromkeys(SMALL.hosts, DRAINED)
+    ),
+    "failed while drained, and tolerated": Case(
+        plan_of(SMALL, *TWO),
+        Status.COMPLETED,
+        dict.fromkeys(SMALL.hosts, DRAINED) | hosts(rest_02=FAILS_DRAINED),
+    ),
+    "hung while drained": Case(
+        plan_of(SMALL, *TWO, batch_timeout=60.0),
+        Status.COMPLETED,
+        dict.fromkeys(SMALL.hosts, DRAINED) | hosts(rest_02=replace(DRAINED, hangs=True)),
+    ),
+    "rolled back while drained": Case(
+        plan_of(SMALL, *TWO, rollback=True),
+        Status.ROLLED_BACK,
+        dict.fromkeys(SMALL.hosts, DRAINED)
+        | hosts(
+            rest_02=replace(DRAINED, outcome=Outcome.FAILED), rest_03=replace(DRAINED, outcome=Outcome.FAILED)
+        ),
+    ),
+    "halted while drained": Case(
+        plan_of(SMALL, *TWO),
+        Status.HALTED,
+        dict.fromkeys(SMALL.hosts, DRAINED)
+        | hosts(
+            rest_02=replace(DRAINED, outcome=Outcome.FAILED), rest_03=replace(DRAINED, outcome=Outcome.FAILED)
+        ),
+    ),
+    "stopped at once while drained": Case(
+        plan_of(SMALL, *TWO),
+        Status.COMPLETED,
+        dict.fromkeys(SMALL.hosts, DRAINED),
+        stops=[(START + 35, ev.StopRequested("ann", now=True))],
+    ),
+    "what cannot be put back": Case(
+        plan_of(SMALL, *TWO),
+        Status.HELD,
+        dict.fromkeys(SMALL.hosts, DRAINED) | hosts(rest_02=replace(FAILS_DRAINED, undo=Outcome.UNREACHABLE)),
     ),
     "a fleet that was ill before": Case(
         plan_of(SMALL, wave("pilot", before="healthy"), wave("rest")),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.random_worlds import make_world, walk_world
-from wavegate.core import decide, dispatch
+from wavegate.core import decide, dispatch, obligations
 from wavegate.core.outcomes import Status
 from wavegate.simulation.world import World
 
@@ -22,6 +22,20 @@ def test_in_ten_thousand_random_worlds_every_promise_is_kept(chunk: int) -> None
     for seed in range(chunk * CHUNK, (chunk + 1) * CHUNK):
         _, _, broken = walk_world(seed)
         assert not broken, f"{broken}; see what happened: python -m tests.random_worlds {seed}"
+
+
+@pytest.mark.parametrize(
+    ("seed", "what"),
+    [
+        (4332, "sick hosts of an earlier wave count in the rollout's budget"),
+        (5760, "a rollback's gate waits for a discharge in flight, and does not spin"),
+        (9600, "what a rollback has put back is not put back again after a resume"),
+    ],
+    ids=str,
+)
+def test_worlds_in_which_a_promise_was_once_broken(seed: int, what: str) -> None:
+    _, _, broken = walk_world(seed)
+    assert not broken, what
 
 
 def test_random_worlds_are_of_every_kind() -> None:
@@ -57,11 +71,19 @@ def collect_nothing(world: World, batch: str) -> tuple[Any, ...]:
     return ()
 
 
+def forget_what_failed(state: Any, batch: Any, event: Any) -> None:
+    """Take an obligation for discharged, however the discharge ended."""
+    obligations.close_obligation(state, event.host, batch.obligation)
+
+
 MISTAKES: list[tuple[Any, str, Callable[..., Any], str]] = [
     (dispatch, "_has_room", lambda *_: True, "hosts in flight > in_flight"),
     (dispatch, "_may_join", lambda *_: True, "in flight > at_most"),
     (dispatch, "settled_first", lambda _, __, procedures: procedures, "beside a task that never ends"),
     (decide, "find_breach", lambda *_: None, "hosts are bad >"),
+    (decide, "discharge_first", lambda plan, state, decided: decided, "nobody tried to put it back"),
+    (decide, "discharge_first", lambda plan, state, decided: decided, "which is still taken out"),
+    (obligations, "finish_discharge", forget_what_failed, "is taken out, and nobody knows"),
     (World, "collect", collect_blindly, "starts on"),
     (World, "collect", collect_nothing, "the journal lost it"),
 ]

@@ -30,7 +30,8 @@ def go_on(opened: OpenedRollout, watcher: Watcher, *, stays: bool = True) -> Sta
     row = opened.row
     if row.status in CLOSED:
         raise _refuse(opened, "there is nothing to go on with", f"start anew: wavegate run {row.file}")
-    if row.status == Status.HALTED and (opened.state.breach or opened.state.failed_gate):
+    stopped = opened.state.breach or opened.state.failed_gate
+    if row.status == Status.HALTED and stopped and not opened.state.obligations:
         hint = f"wavegate retry {row.id} · skip {row.id} HOST · rollback {row.id} · abort {row.id}"
         why = opened.state.reason
         raise WavegateError("rollout-halted", _name(opened), why=why, hint=hint, exit_code=ExitCode.HALTED)

@@ -17,6 +17,7 @@ from wavegate.bootstrap.reading import open_project_journal, user_name, work_of
 from wavegate.bootstrap.wiring import wire
 from wavegate.core.events import BatchEnded, Event, RolloutEnded
 from wavegate.core.folding import fold
+from wavegate.core.obligations import tell_open
 from wavegate.core.outcomes import CLOSED, Status
 from wavegate.core.plan import Plan
 from wavegate.core.state import State
@@ -120,7 +121,8 @@ def end_as_it_stands(row: RolloutRow, project: Path, reason: str) -> State:
     journal.acquire(row.id, now)
     state = fold(State(), journal.read(row.id))
     lost = [BatchEnded(batch, "lost", "the rollout was aborted") for batch in state.in_flight]
-    ended = RolloutEnded(Status.ABORTED, f"aborted by {user_name()}: {reason}")
+    still_out = f"; still taken out: {tell_open(state)}" if state.obligations else ""
+    ended = RolloutEnded(Status.ABORTED, f"aborted by {user_name()}: {reason}{still_out}")
     fold(state, journal.append(row.id, state.seq, [*lost, ended], now))
     journal.release(row.id)
     forget_secrets(work_of(project, row.id))

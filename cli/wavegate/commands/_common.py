@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wavegate.core.outcomes import Status
+from wavegate.core.outcomes import WALKING, Status
 from wavegate.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -46,9 +46,16 @@ json_option = click.option(
 )
 
 
-def exit_code_of(status: Status, *, died: bool = False) -> ExitCode:
-    """Return what a pipeline can act on; waiting for a rollout whose process died is of no use."""
-    return ExitCode.NEEDS_PERSON if died else _EXIT.get(status, ExitCode.WAITING)
+def exit_code_of(status: Status, *, died: bool = False, taken_out: bool = False) -> ExitCode:
+    """Return what a pipeline can act on; waiting for a rollout whose process died is of no use.
+
+    `taken_out`: something is, and must be put back. Where nobody walks the rollout, that counts most.
+    """
+    if died:
+        return ExitCode.NEEDS_PERSON
+    if taken_out and status not in WALKING:
+        return ExitCode.ROLLBACK_FAILED
+    return _EXIT.get(status, ExitCode.WAITING)
 
 
 def steer(rollout: str | None, act: Callable[[OpenedRollout, Progress], State]) -> ExitCode:
@@ -72,10 +79,12 @@ def finish(rollout_id: str, plan: Plan, state: State) -> ExitCode:
     talk = talk_console()
     if not state.is_closed and state.status is not Status.HALTED:
         talk.print(f"go on with it: wavegate resume {rollout_id}")
+    if state.obligations and not state.is_closed:
+        talk.print(f"put back what is taken out: wavegate resume {rollout_id}")
     if state.status is Status.HALTED:
         talk.print(f"decide: wavegate retry, skip, rollback or abort {rollout_id}")
     talk.print(f"read the report: wavegate report {rollout_id}")
-    return exit_code_of(state.status)
+    return exit_code_of(state.status, taken_out=bool(state.obligations))
 
 
 def result_console() -> Console:

@@ -14,6 +14,7 @@ from wavegate.errors import ExitCode
 def command(rollout: str | None, reason: str) -> ExitCode:
     """End rollout ID (default: the only open one) for good; hosts stay as they are.
 
+    What the rollout took out is put back first; where that fails, it ends all the same, with exit code 32.
     Refused while another process walks the rollout: stop that one first with `wavegate halt`.
 
     \b

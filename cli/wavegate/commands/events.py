@@ -61,7 +61,7 @@ def _unknown_host(host: str, hosts: Sequence[str]) -> WavegateError:
 
 
 def _record_json(record: Record) -> dict[str, Any]:
-    from wavegate.core.events import encode, kind_of
+    from wavegate.core.codec import encode, kind_of
 
     return {"seq": record.seq, "at": record.at, "kind": kind_of(record.event), **encode(record.event)}
 

@@ -48,23 +48,36 @@ def command() -> None:
     "--hosts", type=int, help="How many hosts beside the package host. Default: 9, or what the lab has."
 )
 @click.option("--suite", help="Which release the hosts run: bookworm (default) or trixie.")
+@click.option(
+    "--balancer/--no-balancer",
+    default=None,
+    help="Whether one more machine stands in front of the hosts. Default: no, or what the lab has.",
+)
 @click.option("--install-engine", is_flag=True, help="As root on Debian or Ubuntu: apt-get what is missing.")
 @_project_option
-def up(*, hosts: int | None, suite: str | None, install_engine: bool, folder: Path) -> None:
+def up(
+    *, hosts: int | None, suite: str | None, balancer: bool | None, install_engine: bool, folder: Path
+) -> None:
     """Bring the lab up, or repair it; ends when every host answers over ssh.
 
     The first time on a machine it builds an image (about half a minute). What is there and fits stays; what
     is missing, stopped or broken is put right; faults are healed.
 
+    The machine of --balancer is for `playbooks/install.yml` to make a load balancer of, and for
+    `rollouts/drain-intranet.yml` to drain hosts at.
+
     \b
     Example:
       wavegate lab up
       wavegate lab up --hosts 20
+      wavegate lab up --balancer
       wavegate lab up --suite trixie
     """
     from wavegate.lab.up import bring_up
 
-    bring_up(_project(folder), _say, hosts=hosts, suite=suite, install_engine=install_engine)
+    bring_up(
+        _project(folder), _say, hosts=hosts, suite=suite, balancer=balancer, install_engine=install_engine
+    )
 
 
 @command.command()

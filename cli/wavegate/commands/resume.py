@@ -19,13 +19,16 @@ def command(rollout: str | None) -> ExitCode:
 
     Needs nothing but the journal and the frozen material: edits since the start do not leak in. What dead
     processes left running is waited for or ended, and read; hosts in doubt are looked at and done again. A
-    gate that was inconclusive looks again. A halted rollout needs a decision first: `retry`, `skip`,
-    `rollback` or `abort`.
+    gate that was inconclusive looks again. What was taken out and is not back is put back first. A halted
+    rollout needs a decision then: `retry`, `skip`, `rollback` or `abort`.
 
     \b
     Example:
       wavegate resume
       wavegate resume 7f3a
+    \b
+    Exit codes:
+      those of `run`; 32 when something that was taken out could not be put back
     """
     from wavegate.bootstrap.steer import go_on
 

@@ -29,7 +29,8 @@ def command(file: Path, no_wait: bool) -> ExitCode:
     \b
     Exit codes:
       0 completed · 10 waiting, call `wavegate tick` later · 20 held, a person must act · 30 halted
-      31 rolled back · 32 rollback failed · 40 bad input, nothing was started · 130 interrupted
+      31 rolled back · 32 rollback failed, or what was taken out is not back
+      40 bad input, nothing was started · 130 interrupted
     """
     from wavegate.bootstrap.prepare import prepare
     from wavegate.bootstrap.walk import start

@@ -48,10 +48,13 @@ def command(rollout: str | None, as_json: bool, exit_code: bool) -> ExitCode | i
 
         console = result_console()
         console.print(f"rollout {opened.row.id}")
-        console.print(render_standing(standing, now))
+        console.print(render_standing(standing, now, died=opened.died))
         if opened.died:
             where = f"pid {opened.row.owner_pid} on {opened.row.owner_host}"
             console.print(
                 f"its process ({where}) died; go on with it: wavegate resume {opened.row.id}", markup=False
             )
-    return exit_code_of(opened.state.status, died=opened.died) if exit_code else 0
+    if not exit_code:
+        return 0
+    taken_out = bool(opened.state.obligations)
+    return exit_code_of(opened.state.status, died=opened.died, taken_out=taken_out)

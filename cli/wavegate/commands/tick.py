@@ -66,13 +66,16 @@ def _tick_or_tell(opened: OpenedRollout) -> ExitCode:
 
 def _tick(opened: OpenedRollout) -> ExitCode:
     from wavegate.bootstrap.steer import go_on
+    from wavegate.core.obligations import tell_open
     from wavegate.core.outcomes import WALKING, Status
     from wavegate.reports.live import Progress
 
     status = Status(opened.row.status)
     if not opened.died and status not in {*WALKING, Status.WAITING, Status.PLANNED}:
-        talk_console().print(f"rollout {opened.row.id} is {status.replace('_', ' ')}", markup=False)
-        return exit_code_of(status)
+        still_out = tell_open(opened.state)
+        told = f"; still taken out: {still_out}" if still_out else ""
+        talk_console().print(f"rollout {opened.row.id} is {status.replace('_', ' ')}{told}", markup=False)
+        return exit_code_of(status, taken_out=bool(opened.state.obligations))
     progress = Progress(opened.plan, talk_console())
     with progress.shown():
         state = go_on(opened, progress, stays=False)

@@ -47,13 +47,12 @@ def find_breach(plan: Plan, state: State, wave: PlannedWave) -> ev.BudgetBreache
 def is_fleet_ill(plan: Plan, state: State, wave: PlannedWave) -> bool:
     """Whether, with the hosts that were sick before, more are bad than the wave or the rollout tolerates."""
     here = state.wave(wave.name)
-    if not here.sick:
+    if here.sick and find_overspent(wave.budget, _classes(state, here.bad)):
+        return True
+    if not any(other.sick for other in state.waves.values()):
         return False
     everywhere = {host for other in state.waves.values() for host in other.bad}
-    return bool(
-        find_overspent(wave.budget, _classes(state, here.bad))
-        or find_overspent(plan.budget, _classes(state, everywhere))
-    )
+    return find_overspent(plan.budget, _classes(state, everywhere)) is not None
 
 
 def find_overspent(budget: Budget, classes: Iterable[str]) -> Overspent | None:

@@ -11,6 +11,7 @@ from wavegate.core import events as ev
 from wavegate.core.budget import class_of, count_bad, find_breach, find_overspent, is_fleet_ill, tell_final
 from wavegate.core.dispatch import next_batch
 from wavegate.core.gate import find_bad_hosts, judge_gate
+from wavegate.core.obligations import discharge_first
 from wavegate.core.outcomes import WALKING, Status, Verdict
 from wavegate.core.plan import Plan, PlannedWave
 from wavegate.core.rollback import continue_rollback, start_rollback
@@ -25,6 +26,11 @@ def decide(plan: Plan, state: State, now: float) -> Events:
     """Return the events to write next; empty when there is nothing to do at `now`."""
     if state.status not in WALKING:
         return ()
+    return discharge_first(plan, state, _decide(plan, state, now))
+
+
+def _decide(plan: Plan, state: State, now: float) -> Events:
+    """Decide as if nothing were taken out."""
     if state.abort or state.stop:
         return () if state.in_flight else (_stop(state),)
     if state.rollback:
@@ -45,7 +51,7 @@ def _go_forward(plan: Plan, state: State, wave: PlannedWave, now: float) -> Even
         return _walk(plan, state, wave, now)
     if state.in_flight:
         return ()
-    return _apply_policy(plan, state, wave) if stopped else (_hold_for_the_ill(state, wave),)
+    return _apply_policy(plan, state, wave) if stopped else (_hold_for_the_ill(plan, state, wave),)
 
 
 def wakes_at(plan: Plan, state: State, now: float) -> float | None:
@@ -155,15 +161,18 @@ def _apply_policy(plan: Plan, state: State, wave: PlannedWave) -> Events:
     return start_rollback(plan, state, wave, reason) or (ev.RolloutPaused(Status.HALTED, reason),)
 
 
-def _hold_for_the_ill(state: State, wave: PlannedWave) -> ev.RolloutPaused:
-    here = state.wave(wave.name)
-    sick = [host for host in wave.hosts if host in here.sick]
+def _hold_for_the_ill(plan: Plan, state: State, wave: PlannedWave) -> ev.RolloutPaused:
+    """Say who was sick before: of this wave, or of those before it, which a resume does not open again."""
+    here = state.wave(wave.name).sick
+    ill = here or {host for other in state.waves.values() for host in other.sick}
+    sick = [host for host in (wave.hosts if here else plan.hosts) if host in ill]
+    then = "on resume they get their turn again" if here else "`wavegate retry` or `wavegate skip` them"
     first = state.host(sick[0])
     more = f" and {len(sick) - 1} more" if len(sick) > 1 else ""
     return ev.RolloutPaused(
         Status.HELD,
         f"the fleet is ill: {sick[0]}{more} did not get through the precheck, nothing was changed there "
-        f"({first.outcome}: {first.reason}); on resume they get their turn again",
+        f"({first.outcome}: {first.reason}); {then}",
     )
 
 

@@ -33,7 +33,7 @@ def next_batch(plan: Plan, state: State, wave: PlannedWave) -> ev.BatchSubmitted
             return None
         if _may_join(wave, flying, hosts):
             procedures = tuple(procedure.value for procedure in plan.procedures)
-            name = _name_batch(state, f"{wave.name}.{index + 1}")
+            name = name_batch(state, f"{wave.name}.{index + 1}")
             return ev.BatchSubmitted(name, wave.name, index, hosts, settled_first(state, hosts, procedures))
     return None
 
@@ -64,7 +64,7 @@ def _next_rollback_of(state: State, wave: PlannedWave) -> ev.BatchSubmitted | No
         if not _has_room(state, wave, len(hosts)):
             return None
         if hosts and _may_join(wave, flying, hosts):
-            name = _name_batch(state, f"{wave.name}.{index + 1}-rollback")
+            name = name_batch(state, f"{wave.name}.{index + 1}-rollback")
             procedures = settled_first(state, hosts, (Procedure.ROLLBACK.value,))
             return ev.BatchSubmitted(name, wave.name, index, hosts, procedures)
     return None
@@ -94,13 +94,18 @@ def _count_flying(state: State, wave: PlannedWave) -> Counter[str]:
     return Counter(wave.apart[host] for host in flying if host in wave.apart)
 
 
+def may_start(state: State, wave: PlannedWave, host: str) -> bool:
+    """Whether one more host fits into the window of the wave, beside those that must stay apart from it."""
+    return _has_room(state, wave, 1) and _may_join(wave, _count_flying(state, wave), (host,))
+
+
 def _may_join(wave: PlannedWave, flying: Counter[str], hosts: Sequence[str]) -> bool:
     """Whether at most `at_most` hosts of one `apart` value would be in flight with these."""
     joining = Counter(wave.apart[host] for host in hosts if host in wave.apart)
     return all(flying[value] + more <= wave.at_most for value, more in joining.items())
 
 
-def _name_batch(state: State, base: str) -> str:
+def name_batch(state: State, base: str) -> str:
     """Return `base`, or `base-try2`, `base-try3` for a second or third try."""
     names = chain((base,), (f"{base}-try{number}" for number in count(2)))
     return next(name for name in names if name not in state.batches)

@@ -1,15 +1,13 @@
 """The events of the journal: every state is a fold of them. Intents are written before the act.
 
-An event is a frozen dataclass; `encode` and `decode` turn it into a kind and JSON data and back.
+An event is a frozen dataclass; `core.codec` turns it into a kind and JSON data and back.
 Times are seconds since the epoch (UTC) and stand beside the event, in `Record`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 from wavegate.core.outcomes import Outcome, Reading, Status, Verdict
 
@@ -62,7 +60,8 @@ class BatchSubmitted:
     """Intent: one Ansible process is about to run these procedures on these hosts.
 
     `batch` is unique in the rollout (`pilot.1`, a second try `pilot.1-2`, a rollback `pilot.1-rollback`);
-    `index` is the batch's place in its wave, from 0.
+    `index` is the batch's place in its wave, from 0. A batch that discharges an obligation names its key and
+    the playbook `undo`.
     """
 
     batch: str
@@ -70,6 +69,8 @@ class BatchSubmitted:
     index: int
     hosts: tuple[str, ...]
     procedures: tuple[str, ...]
+    obligation: str = ""
+    undo: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,38 @@ class BatchEnded:
     status: str
     detail: str = ""
     output: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObligationOpened:
+    """Intent: the batch's playbook is about to take something out, which the playbook `undo` puts back.
+
+    It waits until this is durable, and takes nothing out when it is not.
+    """
+
+    batch: str
+    host: str
+    key: str
+    undo: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObligationClosed:
+    """The batch's playbook has put back what it had taken out."""
+
+    batch: str
+    host: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPinned:
+    """What the first host resolved for `key` (a package, an artifact): later hosts get the same `value`."""
+
+    batch: str
+    host: str
+    key: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +284,9 @@ Event = (
     | BatchSubmitted
     | HostFinished
     | BatchEnded
+    | ObligationOpened
+    | ObligationClosed
+    | VersionPinned
     | GateOpened
     | SweepStarted
     | SweepEnded
@@ -283,70 +319,3 @@ class Record:
     at: float
     event: Event
     hash: str = ""
-
-
-def kind_of(event: Event | type) -> str:
-    """Return the event's kind as the journal spells it (`HostFinished` -> `host_finished`)."""
-    cls = event if isinstance(event, type) else type(event)
-    return _KIND_OF.get(cls) or _spell(cls.__name__)
-
-
-def _spell(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-
-
-_KINDS: dict[str, type] = {_spell(cls.__name__): cls for cls in Event.__args__}
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """How one kind of event is written and read: its fields, and which of them JSON has no type for."""
-
-    cls: type
-    names: tuple[str, ...]
-    enums: tuple[tuple[str, Mapping[str, Any]], ...]
-    tuples: tuple[str, ...]
-
-
-def _shape_of(cls: type) -> _Shape:
-    types = {field.name: str(field.type) for field in fields(cls)}
-    enums = {name: _ENUMS[kind] for name, kind in types.items() if kind in _ENUMS}
-    listed = tuple(name for name, kind in types.items() if kind.startswith("tuple"))
-    return _Shape(cls, tuple(types), tuple(enums.items()), listed)
-
-
-_ENUMS: dict[str, dict[str, Any]] = {
-    enum.__name__: {member.value: member for member in enum} for enum in (Outcome, Reading, Status, Verdict)
-}
-_SHAPES = {kind: _shape_of(cls) for kind, cls in _KINDS.items()}
-_KIND_OF = {cls: kind for kind, cls in _KINDS.items()}
-
-
-def encode(event: Event) -> dict[str, Any]:
-    """Return the event's fields as JSON data."""
-    shape = _SHAPES[_KIND_OF[type(event)]]
-    data = {name: getattr(event, name) for name in shape.names}
-    if isinstance(event, SweepEnded):
-        data["measurements"] = [
-            {"target": m.target, "reading": m.reading, "detail": m.detail, "value": m.value}
-            for m in event.measurements
-        ]
-    return data
-
-
-def decode(kind: str, data: Mapping[str, Any]) -> Event:
-    """Return the event that `encode` wrote; raise KeyError for a kind or value of a newer wavegate."""
-    shape = _SHAPES[kind]
-    values = dict(data)
-    for name, members in shape.enums:
-        values[name] = members[values[name]]
-    if kind == "sweep_ended":
-        readings = _ENUMS["Reading"]
-        values["measurements"] = [
-            Measurement(m["target"], readings[m["reading"]], m["detail"], m["value"])
-            for m in data["measurements"]
-        ]
-    for name in shape.tuples:
-        values[name] = tuple(values[name])
-    event: Event = shape.cls(**values)
-    return event

@@ -26,7 +26,7 @@ from wavegate.core.ansible_events import (
 from wavegate.core.events import BatchSubmitted, HostFinished
 from wavegate.core.outcomes import BAD_OUTCOMES, Outcome
 
-_MAIN = ("apply", "rollback")
+_MAIN = ("apply", "rollback", "discharge")
 
 
 class Ending(StrEnum):

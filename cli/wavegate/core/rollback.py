@@ -37,6 +37,20 @@ def needs_rollback(plan: Plan, state: State, name: str) -> bool:
     return True
 
 
+def is_to_be_put_back(plan: Plan, state: State, name: str) -> bool:
+    """Whether the rollback of this host is still to come: by the one under way, or by the policy."""
+    host = state.host(name)
+    if state.rollback:
+        stopped = len(state.rollback.failed) > plan.rollback.tolerated
+        tried = host.forward is not None and host.outcome is not None
+        return name in state.rollback.chosen and not tried and not stopped
+    if plan.on_breach is OnBreach.HALT or not (state.breach or state.failed_gate):
+        return False
+    where = state.failed_gate or (state.breach.wave if state.breach else "")
+    wave = next(wave for wave in plan.waves if wave.name == where)
+    return name in _in_reach(plan, state, wave) and needs_rollback(plan, state, name)
+
+
 _UNCHANGED = frozenset({Outcome.SKIPPED, Outcome.NOT_STARTED, Outcome.ROLLED_BACK})
 
 

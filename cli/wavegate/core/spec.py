@@ -40,9 +40,10 @@ class Scope(StrEnum):
 
 
 class Procedure(StrEnum):
-    """What is done to a host inside one batch, in this order; rollback stands alone.
+    """What is done to a host inside one batch, in this order; rollback and discharge stand alone.
 
     `SETTLE` comes before all others where a task of an earlier batch may still be at work on a host.
+    `DISCHARGE` puts back what an obligation names, by the playbook that the obligation names.
     """
 
     SETTLE = "settle"
@@ -51,6 +52,7 @@ class Procedure(StrEnum):
     APPLY = "apply"
     VERIFY = "verify"
     ROLLBACK = "rollback"
+    DISCHARGE = "discharge"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,6 +152,23 @@ class HostState:
 
 
 @dataclass(slots=True)
+class ObligationState:
+    """Something that is taken out, or is about to be, and must be put back by the playbook `undo`.
+
+    `batch` is the one that took it out; `discharge` the one that puts it back now. `failed` says why that
+    could not be done since somebody last went on with the rollout.
+    """
+
+    host: str
+    key: str
+    undo: str
+    batch: str
+    opened_at: float
+    discharge: str = ""
+    failed: str = ""
+
+
+@dataclass(slots=True)
 class BatchState:
     """One submitted batch; in flight until `ended_at` is set."""
 
@@ -164,6 +181,7 @@ class BatchState:
     status: str = ""
     detail: str = ""
     output: str = ""
+    obligation: str = ""
 
 
 @dataclass(slots=True)
@@ -228,6 +246,10 @@ class State:
     batches_ended: int = 0
     batch_seconds: float = 0.0
     """How long the batches that ended on the way forward took, all together."""
+    obligations: dict[tuple[str, str], ObligationState] = field(default_factory=dict)
+    """What is taken out and not put back, by host and key, in the order in which it was."""
+    pins: dict[str, ev.VersionPinned] = field(default_factory=dict)
+    """What the first host resolved, by key."""
     breach: ev.BudgetBreached | None = None
     failed_gate: str = ""
     rollback: RollbackState | None = None

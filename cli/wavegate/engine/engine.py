@@ -14,7 +14,7 @@ from wavegate.core.decide import decide, is_waiting, open_gate, wakes_at
 from wavegate.core.folding import fold
 from wavegate.core.outcomes import WALKING, Status
 from wavegate.core.plan import Plan
-from wavegate.core.state import State
+from wavegate.core.state import BatchState, State
 from wavegate.engine.inbox import Inbox
 from wavegate.ports import Clock, Executor, Journal, Prober
 
@@ -52,6 +52,7 @@ class Engine:
     look_seconds: float = LOOK_SECONDS
     state: State = field(default_factory=State)
     _beat_at: float = 0.0
+    _looked_at: float = 0.0
 
     def start(self, by: str) -> State:
         """Begin the rollout and stay until it is closed, held or interrupted; return where it stands."""
@@ -64,16 +65,21 @@ class Engine:
         `before` is what a person wants first: hosts done again, skipped or put back, or the end.
         """
         fold(self.state, self.journal.read(self.rollout_id))
+        for pinned in self.state.pins.values():
+            self.executor.acknowledge(pinned)
         for name, batch in list(self.state.in_flight.items()):
             order = ev.BatchSubmitted(name, batch.wave, batch.index, batch.hosts, batch.procedures)
-            known = [found for found in self.executor.collect(order) if self._is_news(found)]
+            known = [found for found in self.executor.collect(order) if self._is_news(batch, found)]
             lost = ev.BatchEnded(name, "lost", "the process that ran this batch died before it ended")
             self._write([*known, lost])
         self._write([ev.RolloutResumed(by), *before])
         return self._walk()
 
-    def _is_news(self, found: ev.HostFinished) -> bool:
+    def _is_news(self, batch: BatchState, found: ev.HostFinished) -> bool:
         """Whether the journal does not hold this host's outcome already."""
+        if batch.obligation:
+            taken_out = self.state.obligations.get((found.host, batch.obligation))
+            return taken_out is not None and not taken_out.failed
         return self.state.host(found.host).outcome is None
 
     def _walk(self) -> State:
@@ -90,20 +96,29 @@ class Engine:
 
     def _advance(self) -> None:
         """Write and act until only the world or time can change the decision."""
-        while events := decide(self.plan, self.state, self.clock.now()):
+        while events := decide(self.plan, self.state, self._look()):
             self._write(events)
         if not self.stays and is_waiting(self.plan, self.state):
             self._write([ev.RolloutPaused(Status.WAITING, self._tell_wait())])
+
+    def _look(self) -> float:
+        self._looked_at = self.clock.now()
+        return self._looked_at
 
     def _tell_wait(self) -> str:
         gate = open_gate(self.plan, self.state)
         return f"gate {gate.gate} goes on looking, and nobody stays with it" if gate else ""
 
     def _patience(self) -> float:
-        """Return how many seconds may pass before the decision must be looked at again."""
+        """Return how many seconds may pass before the decision must be looked at again.
+
+        A time that had come when it was last looked at changes nothing: what is in flight has to end first.
+        """
         now = self.clock.now()
         wake = wakes_at(self.plan, self.state, now)
-        return self.look_seconds if wake is None else min(self.look_seconds, wake - now)
+        if wake is None or wake <= self._looked_at:
+            return self.look_seconds
+        return min(self.look_seconds, wake - now)
 
     def _write(self, events: Sequence[ev.Event]) -> None:
         """Make the events durable, then fold, show and act on them: nothing is done that is not written."""

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from wavegate.lab.layout import BALANCER_GROUP
 from wavegate.lab.state import Lab, LabFolder, write_whole
 
 LOGIN = "deploy"
@@ -30,11 +31,21 @@ def ssh_options(known_hosts: Path) -> tuple[str, ...]:
 
 
 def inventory_data(lab: Lab, folder: LabFolder) -> dict[str, Any]:
-    """Return the inventory: a group for each department and site, and all that Ansible needs to log in."""
+    """Return the inventory: a group for each department and site, and all that Ansible needs to log in.
+
+    The group `intranet` holds them all; a balancer stands beside it, and is told whom it serves.
+    """
     groups: dict[str, Any] = {}
     for host in lab.hosts:
         members = groups.setdefault(host.group, {"hosts": {}})["hosts"]
         members[host.name] = {"ansible_host": host.address, "cluster": host.cluster}
+    balancer = {BALANCER_GROUP: groups.pop(BALANCER_GROUP)} if lab.balancer else {}
+    for group in balancer.values():
+        served = [host for host in lab.hosts if host is not lab.balancer]
+        group["vars"] = {
+            "wavegate_roles": ["balancer"],
+            "balancer_servers": [{"name": host.name, "address": host.address} for host in served],
+        }
     return {
         "all": {
             "vars": {
@@ -46,7 +57,7 @@ def inventory_data(lab: Lab, folder: LabFolder) -> dict[str, Any]:
                 "intranet_repository": f"http://{lab.package_host}/",
                 "intranet_repository_key": f"http://{lab.package_host}/wavegate-lab.asc",
             },
-            "children": groups,
+            "children": {"intranet": {"children": groups}, **balancer},
         }
     }
 

@@ -13,6 +13,7 @@ DEFAULT_HOSTS = 9
 FEWEST_HOSTS = 6
 MOST_HOSTS = 200
 PACKAGE_HOST = "packages"
+BALANCER_GROUP = "balancer"
 # In this order each gets one host, then each a second one, and so on.
 _PLACES = (
     ("finance", "department_finance"),
@@ -33,8 +34,8 @@ class LabHost:
     cluster: str
 
 
-def lay_out(count: int) -> tuple[LabHost, ...]:
-    """Return the `count` hosts, pilots first, then by department and site.
+def lay_out(count: int, *, balancer: bool = False) -> tuple[LabHost, ...]:
+    """Return the `count` hosts, pilots first, then by department and site; last the balancer, not counted.
 
     Every twentieth host is a pilot, at least one; the rest is spread evenly over three departments and two
     sites. Two neighbours make a cluster (`finance-1` and `finance-2` are `finance-a`); an odd last host is
@@ -54,7 +55,7 @@ def lay_out(count: int) -> tuple[LabHost, ...]:
     for place, (name, group) in sorted(enumerate(_PLACES), key=lambda each: each[1][1]):
         share, left = divmod(count - pilots, len(_PLACES))
         hosts += _members(name, group, share + (place < left))
-    return tuple(hosts)
+    return (*hosts, *_members("balancer", BALANCER_GROUP, int(balancer)))
 
 
 def _members(name: str, group: str, count: int) -> list[LabHost]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from wavegate.errors import WavegateError
+from wavegate.lab.layout import BALANCER_GROUP
 
 _VERSION = 1
 
@@ -48,6 +49,11 @@ class Lab:
     def container(self, host: str) -> str:
         """Return the name of a host's container."""
         return f"wavegate-{self.id}-{host}"
+
+    @property
+    def balancer(self) -> HostRecord | None:
+        """Return the machine that stands in front of the others, where the lab has one."""
+        return next((host for host in self.hosts if host.group == BALANCER_GROUP), None)
 
     def with_faults(self, host: str, faults: tuple[str, ...]) -> Lab:
         """Return the lab with other faults at one host."""

@@ -22,23 +22,28 @@ _AT_ONCE = 8
 _READY_SECONDS = 90.0
 
 
-def bring_up(
+def bring_up(  # noqa: PLR0913 - what a person may ask for
     project: Path,
     say: Say,
     *,
     hosts: int | None = None,
     suite: str | None = None,
+    balancer: bool | None = None,
     install_engine: bool = False,
 ) -> Lab:
     """Return the project's lab with every host answering over ssh, and the inventory written.
 
-    `hosts` and `suite` default to what the lab has, else to 9 and the machine's default. What is there and
-    fits stays, what is missing, stopped or of another recipe is made again, faults are healed.
+    `hosts`, `suite` and `balancer` (a machine in front of the hosts) default to what the lab has, else to 9,
+    the machine's default and none. What is there and fits stays, what is missing, stopped or of another
+    recipe is made again, faults are healed.
     """
     folder = LabFolder(project)
     with folder.locked(say):
         known = folder.load()
-        wanted = layout.lay_out(_count(known) if hosts is None else hosts)
+        wanted = layout.lay_out(
+            _count(known) if hosts is None else hosts,
+            balancer=bool(known and known.balancer) if balancer is None else balancer,
+        )
         chosen = choose_suite(suite or (known.suite if known else None))
         engine = ensure_engine(install=install_engine, say=say, made_with=known.engine if known else "")
         # Written down before anything is made: whatever is made can then be found again.
@@ -75,7 +80,7 @@ def take_down(project: Path, say: Say, *, images: bool = False) -> bool:
 
 
 def _count(known: Lab | None) -> int:
-    return len(known.hosts) if known and known.hosts else layout.DEFAULT_HOSTS
+    return len(known.hosts) - bool(known.balancer) if known and known.hosts else layout.DEFAULT_HOSTS
 
 
 def _assign(lab: Lab, wanted: Sequence[layout.LabHost]) -> Lab:

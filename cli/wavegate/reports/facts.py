@@ -215,6 +215,17 @@ class Rollback:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenOut:
+    """An open obligation: `undo` is the playbook that puts it back, `failed` says why it could not."""
+
+    host: str
+    key: str
+    undo: str
+    since: float
+    failed: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """A time in which the rollout stood still: held, interrupted or died; `until` is None while it does."""
 
@@ -252,7 +263,7 @@ class Trouble:
 class ReportFacts:
     """One rollout as its plan and its journal tell it, up to `as_of`, the time of the newest record.
 
-    `playbooks` are pairs of procedure and path.
+    `playbooks` are pairs of procedure and path, `pins` triples of key, value and the host that resolved it.
     """
 
     id: str
@@ -273,6 +284,8 @@ class ReportFacts:
     tolerated: int | None
     waves: tuple[WaveFacts, ...]
     rollback: Rollback | None
+    taken_out: tuple[TakenOut, ...]
+    pins: tuple[tuple[str, str, str], ...]
     pauses: tuple[Pause, ...]
     troubles: tuple[Trouble, ...]
     left: tuple[str, ...]

@@ -12,7 +12,16 @@ from wavegate.core.plan import Plan, PlannedWave
 from wavegate.core.state import State
 from wavegate.ports import RolloutRow
 from wavegate.reports import story, timeline
-from wavegate.reports.facts import GateFacts, HostFacts, Pause, ReportFacts, Rollback, Try, WaveFacts
+from wavegate.reports.facts import (
+    GateFacts,
+    HostFacts,
+    Pause,
+    ReportFacts,
+    Rollback,
+    TakenOut,
+    Try,
+    WaveFacts,
+)
 from wavegate.reports.measuring import gather_gates
 
 _STOPPED_AS = {
@@ -53,6 +62,11 @@ def gather_facts(
         tolerated=plan.tolerated,
         waves=waves,
         rollback=_make_rollback(state),
+        taken_out=tuple(
+            TakenOut(one.host, one.key, one.undo, one.opened_at, one.failed)
+            for one in state.obligations.values()
+        ),
+        pins=tuple((one.key, one.value, one.host) for one in state.pins.values()),
         pauses=_gather_pauses(records, died=died),
         troubles=(),
         left=(),
@@ -69,19 +83,22 @@ def gather_facts(
 
 
 def _gather_tries(records: Sequence[ev.Record]) -> dict[str, list[Try]]:
-    """Return every host's tries in order; a batch that ended settles its hosts that had no outcome."""
+    """Return every host's tries in order; a batch that ended settles its hosts that had no outcome.
+
+    A batch that discharges an obligation is no try: it says nothing about the change.
+    """
     tries: dict[str, list[Try]] = {}
     batches: dict[str, ev.BatchSubmitted] = {}
     for record in records:
         match record.event:
-            case ev.BatchSubmitted() as order:
+            case ev.BatchSubmitted(obligation="") as order:
                 batches[order.batch] = order
                 for host in order.hosts:
                     one = Try(batch=order.batch, procedures=order.procedures, started_at=record.at)
                     tries.setdefault(host, []).append(one)
-            case ev.HostFinished() as end:
+            case ev.HostFinished() as end if end.batch in batches:
                 tries[end.host][-1] = _finish(tries[end.host][-1], end, record.at)
-            case ev.BatchEnded() as end:
+            case ev.BatchEnded() as end if end.batch in batches:
                 for host in batches[end.batch].hosts:
                     tries[host][-1] = _settle(tries[host][-1], end, record.at)
     return tries
@@ -113,7 +130,11 @@ def _make_wave(
 ) -> WaveFacts:
     here = state.wave(wave.name)
     own = tuple(gate for gate in gates if gate.wave == wave.name)
-    forward = [b for b in state.batches.values() if b.wave == wave.name and "rollback" not in b.procedures]
+    forward = [
+        b
+        for b in state.batches.values()
+        if b.wave == wave.name and "rollback" not in b.procedures and not b.obligation
+    ]
     ends = [batch.ended_at or state.at for batch in forward]
     return WaveFacts(
         name=wave.name,

@@ -40,6 +40,17 @@ def report_as_data(facts: ReportFacts) -> Data:
         "hosts": [_host(host) for host in facts.hosts],
         "gates": [_gate(gate) for gate in facts.gates],
         "rollback": _rollback(facts.rollback),
+        "taken_out": [
+            {
+                "host": one.host,
+                "key": one.key,
+                "undo": one.undo,
+                "since": _round(one.since),
+                "failed": one.failed,
+            }
+            for one in facts.taken_out
+        ],
+        "pins": [{"key": key, "value": value, "host": host} for key, value, host in facts.pins],
         "pauses": [
             {
                 "status": one.status,

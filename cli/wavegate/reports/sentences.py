@@ -35,6 +35,8 @@ def describe(event: ev.Event, plan: Plan) -> Line | None:  # noqa: C901, PLR0911
             return _wave_started(event, plan)
         case ev.WaveCompleted():
             return Line(f"wave {event.wave} completed", GOOD)
+        case ev.BatchSubmitted() if event.obligation:
+            return Line(f"putting back {event.obligation} on {some(event.hosts)} by {event.undo}", CAREFUL)
         case ev.BatchSubmitted():
             what = " + ".join(event.procedures)
             return Line(f"batch {event.batch}: {what} on {some(event.hosts)}")
@@ -45,6 +47,12 @@ def describe(event: ev.Event, plan: Plan) -> Line | None:  # noqa: C901, PLR0911
         case ev.BatchEnded():
             tail = f": {event.detail}" if event.detail else ""
             return Line(f"batch {event.batch} {event.status.replace('_', ' ')}{tail}", BAD)
+        case ev.ObligationOpened():
+            return Line(f"{event.host} takes out {event.key}; {event.undo} puts it back", "dim")
+        case ev.ObligationClosed():
+            return Line(f"{event.host} has put back {event.key}", "dim")
+        case ev.VersionPinned():
+            return Line(f"{event.key} is pinned to {event.value}, which {event.host} resolved")
         case ev.GateOpened():
             soak = plan.gates[event.gate].soak
             tail = f", soaks {format_duration(soak)}" if soak else ""
@@ -101,6 +109,8 @@ def _wave_started(event: ev.WaveStarted, plan: Plan) -> Line:
 
 
 def _host_finished(event: ev.HostFinished) -> Line:
+    if "discharge" in event.completed and event.outcome is Outcome.DONE:
+        return Line(f"{event.host}: what was taken out is back", GOOD)
     text = f"{event.host}: {event.outcome.replace('_', ' ')}"
     if event.outcome is Outcome.DONE:
         text += f", {event.changed} changed" if event.changed else ", nothing to change"

@@ -42,6 +42,17 @@ class WaveStanding:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenOut:
+    """Something that is taken out, and the playbook that puts it back; `failed` says why it could not."""
+
+    host: str
+    key: str
+    undo: str
+    since: float
+    failed: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """The whole rollout, as of `at`; `seconds_left` is None while it cannot be estimated."""
 
@@ -53,6 +64,7 @@ class Standing:
     ended_at: float | None
     waits_for: str
     seconds_left: float | None
+    taken_out: tuple[TakenOut, ...]
     waves: tuple[WaveStanding, ...]
 
 
@@ -74,6 +86,10 @@ def take_standing(plan: Plan, state: State, now: float, *, died: bool = False) -
         ended_at=state.ended_at,
         waits_for=_A_PERSON if died else _waits_for(state, waves, now),
         seconds_left=left,
+        taken_out=tuple(
+            TakenOut(one.host, one.key, one.undo, one.opened_at, one.failed)
+            for one in state.obligations.values()
+        ),
         waves=waves,
     )
 

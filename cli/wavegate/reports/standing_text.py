@@ -6,9 +6,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from wavegate.core.outcomes import WALKING
 from wavegate.core.quantity import format_duration
 from wavegate.reports.sentences import some
-from wavegate.reports.standing import Standing, WaveStanding
+from wavegate.reports.standing import Standing, TakenOut, WaveStanding
 
 _STYLE = {
     "completed": "green",
@@ -26,8 +27,11 @@ _STYLE = {
 _BAR = 12
 
 
-def render_standing(standing: Standing, now: float) -> RenderableType:
-    """Return the table of waves with a heading and what is waited for, counted down to `now`."""
+def render_standing(standing: Standing, now: float, *, died: bool = False) -> RenderableType:
+    """Return the table of waves with a heading and what is waited for, counted down to `now`.
+
+    `died`: the process that walked it did, so that nobody puts back what is taken out.
+    """
     table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
     for column in ("wave", "state", "hosts", "", "bad", "time", "gate"):
         table.add_column(column, header_style="bold", overflow="fold")
@@ -37,11 +41,22 @@ def render_standing(standing: Standing, now: float) -> RenderableType:
     flying = [host for wave in standing.waves for host in wave.in_flight]
     if flying:
         parts.append(Text(f"in flight: {some(flying)}", "cyan"))
+    is_walked = standing.status in WALKING and not died
+    parts += [_taken_out(one, now, is_walked=is_walked) for one in standing.taken_out]
     if standing.reason:
         parts.append(Text(standing.reason))
     if standing.waits_for:
         parts.append(Text(f"waits for {standing.waits_for}", "dim"))
     return Group(*parts)
+
+
+def _taken_out(one: TakenOut, now: float, *, is_walked: bool) -> Text:
+    """Say it quietly while the batch that took it out is at work, loudly where nobody is."""
+    since = format_duration(max(0.0, now - one.since))
+    text = f"taken out: {one.key} on {one.host} for {since}, put back by {one.undo}"
+    if not one.failed and is_walked:
+        return Text(text, "dim")
+    return Text(f"STILL {text}" + (f"; it could not be: {one.failed}" if one.failed else ""), "red bold")
 
 
 def _heading(standing: Standing, now: float) -> Text:

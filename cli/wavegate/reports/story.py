@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from shlex import quote
 from textwrap import shorten
 
-from wavegate.core.outcomes import Status, Verdict
-from wavegate.reports.facts import GateFacts, HostFacts, ReportFacts, Trouble, WaveFacts
+from wavegate.core.outcomes import CLOSED, WALKING, Status, Verdict
+from wavegate.reports.facts import GateFacts, HostFacts, ReportFacts, TakenOut, Trouble, WaveFacts
 from wavegate.reports.wording import STANDING_WORDS, join_names, plural, shown_standing, tell_gate
 
 _LONGEST_DETAIL = 100
@@ -209,11 +210,25 @@ def tell_left(facts: ReportFacts) -> tuple[str, ...]:
     return tuple(_find_left(facts))
 
 
+def _tell_how_to_put_back(facts: ReportFacts, one: TakenOut) -> str:
+    if facts.status in WALKING and not facts.died:
+        return f"{one.undo} puts it back."
+    if facts.status not in CLOSED:
+        return f"To put it back: wavegate resume {facts.id}"
+    variable = quote(json.dumps({"wavegate_obligation_key": one.key}))
+    return (
+        f"To put it back by hand: ansible-playbook {quote(one.undo)} --limit {quote(one.host)} -e {variable}"
+    )
+
+
 def _find_left(facts: ReportFacts) -> Iterator[str]:
     in_flight = [host.name for host in facts.hosts if host.standing == "in_flight"]
     untouched = [host.name for host in facts.hosts if host.standing == "not_started"]
     bad = [h.name for h in facts.hosts if h.is_bad and h.standing != "rolled_back"]
     changed = [h.name for h in facts.hosts if shown_standing(h) == "done"]
+    for one in facts.taken_out:
+        why = f" ({one.failed})" if one.failed else ""
+        yield f"Still taken out: {one.key} on {one.host}{why}. {_tell_how_to_put_back(facts, one)}"
     if bad:
         yield f"To be looked at by a person: {join_names(bad)}."
     if in_flight:

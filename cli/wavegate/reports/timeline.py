@@ -28,9 +28,11 @@ def gather_timeline(plan: Plan, records: Sequence[ev.Record]) -> tuple[Moment, .
 def _is_notable(event: ev.Event, seen: _Seen) -> bool:
     match event:
         case ev.BatchSubmitted():
-            return "rollback" in event.procedures
+            return "rollback" in event.procedures or bool(event.obligation)
         case ev.HostFinished():
-            return event.outcome is not Outcome.DONE
+            return event.outcome is not Outcome.DONE or "discharge" in event.completed
+        case ev.ObligationOpened() | ev.ObligationClosed():
+            return False
         case ev.GateOpened():
             seen -= {key for key in seen if key[:2] == (event.wave, event.side)}
             return True

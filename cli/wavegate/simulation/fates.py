@@ -32,6 +32,10 @@ class Fate:
     errors: float = 0.0
     unsure: float = 0.0
     rollback: Outcome = Outcome.ROLLED_BACK
+    takes_out: bool = False
+    """Whether its playbook takes the host out of a pool before the change, and puts it back after it."""
+    undo: Outcome = Outcome.DONE
+    """How putting it back ends, where the rollout has to do that itself."""
     survives: bool = False
     """Whether its Ansible process outlives the death of the process that started it."""
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wavegate.core import events as ev
+from wavegate.core.codec import kind_of
 from wavegate.core.outcomes import BAD_OUTCOMES, CLOSED, Outcome, Status
 from wavegate.core.plan import Plan, PlannedWave
 from wavegate.core.spec import Budget, Procedure
@@ -58,11 +59,11 @@ class Oracle:
 
     def _see_event(self, event: ev.Event) -> None:  # noqa: C901, PLR0912 - a table of events
         if self.closed:
-            self._blame(f"{ev.kind_of(event)} was written after the rollout had ended")
+            self._blame(f"{kind_of(event)} was written after the rollout had ended")
         match event:
             case ev.BatchSubmitted():
                 self._orders[event.batch] = event
-                for host in event.hosts:
+                for host in () if event.obligation else event.hosts:
                     self.ended.pop(host, None)
             case ev.HostFinished():
                 self._see_outcome(self._orders[event.batch], event)
@@ -91,6 +92,8 @@ class Oracle:
                 self.closed = True
 
     def _see_outcome(self, order: ev.BatchSubmitted, event: ev.HostFinished) -> None:
+        if order.obligation:
+            return
         self.ended[event.host] = event.outcome
         if event.outcome is Outcome.DONE:
             self._done.add(event.host)
@@ -118,8 +121,10 @@ class Oracle:
         self._judge_hosts(world, order)
         self._judge_window(world, order, wave)
         self._judge_apart(world, order, wave)
-        if not is_rollback(order.procedures):
+        if not is_rollback(order.procedures) and not order.obligation:
             self._judge_forward(order, wave)
+            for host in world.out.intersection(order.hosts):
+                self._blame(f"{order.batch} starts on {host}, which is still taken out")
 
     def _judge_order(self, order: ev.BatchSubmitted) -> None:
         if self._orders.get(order.batch) != order:
@@ -174,6 +179,7 @@ class Oracle:
         if world.flying():
             self._blame(f"{list(world.going)} are still at work at the end")
         self._judge_disk(world, records)
+        self._judge_obligations(world, state)
         if state.status not in AT_REST:
             self._blame(f"it came to rest as {state.status}")
         for host in world.reached:
@@ -195,6 +201,19 @@ class Oracle:
             for event in work.on_disk(world.time):
                 if told.get((batch, event.host)) is not event.outcome:
                     self._blame(f"{event.host} was {event.outcome} in {batch}, and the journal lost it")
+
+    def _judge_obligations(self, world: World, state: State) -> None:
+        """Demand that what was taken out is back, or that it is said, with the reason, and is no success."""
+        opened = {host for host, _ in state.obligations}
+        for host in world.out - opened:
+            self._blame(f"{host} is taken out, and nobody knows")
+        for host, one in ((key[0], one) for key, one in state.obligations.items()):
+            if not one.failed:
+                self._blame(f"{host} is taken out, and nobody tried to put it back")
+            if f"{one.key} on {host}" not in state.reason:
+                self._blame(f"{host} is taken out, and {state.reason!r} does not say so")
+        if opened and state.status in {Status.COMPLETED, Status.ROLLED_BACK}:
+            self._blame(f"it is {state.status} over {sorted(opened)}, which are taken out")
 
     def _judge_completed(self, state: State) -> None:
         for host in self.plan.hosts:

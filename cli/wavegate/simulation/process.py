@@ -9,7 +9,7 @@ import heapq
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wavegate.core import events as ev
 from wavegate.core.spec import ProbeSpec
@@ -31,23 +31,43 @@ class _Feed:
     work: Work
     index: int = 0
     over: bool = False
+    reports: list[tuple[float, ev.Event]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reports = self.work.reports()
 
     def due_at(self) -> float:
         """Return when it reports next."""
-        finished, gone_at = self.work.finished, self.work.gone_at
-        return min(finished[self.index][0], gone_at) if self.index < len(finished) else gone_at
+        reports, gone_at = self.reports, self.work.gone_at
+        return min(reports[self.index][0], gone_at) if self.index < len(reports) else gone_at
 
     def take(self) -> list[ev.Event]:
-        """Return what it reports next: all hosts that end at the same instant, or at last its own end."""
-        finished, first = self.work.finished, self.index
-        at = self.due_at()
-        while self.index < len(finished) and finished[self.index][0] == at:
+        """Return what it reports next: all that is alike and at the same instant, or at last its own end.
+
+        A host that waits for an answer reports nothing more.
+        """
+        first, reports = self.index, self.reports
+        while self.index < len(reports) and reports[self.index][0] <= self.work.gone_at:
+            if _kind(reports[self.index]) != _kind(reports[first]):
+                break
             self.index += 1
         if self.index > first:
-            return [event for _, event in finished[first : self.index]]
+            reported = [event for _, event in reports[first : self.index]]
+            return [event for event in reported if self._can_be(event)]
         self.over = True
         status = self.work.status
         return [ev.BatchEnded(self.work.order.batch, status, _DETAIL.get(status, ""))]
+
+    def _can_be(self, event: ev.Event) -> bool:
+        work = self.work
+        if not isinstance(event, ev.HostFinished | ev.ObligationClosed):
+            return True
+        waits = (ask for _, ask in work.asks if ask.host == event.host and ask not in work.heard)
+        return next(waits, event) == event
+
+
+def _kind(report: tuple[float, ev.Event]) -> tuple[float, type]:
+    return report[0], type(report[1])
 
 
 class Process(Inbox):
@@ -87,7 +107,9 @@ class Process(Inbox):
             self._expect(self.started[batch])
 
     def acknowledge(self, event: ev.Event) -> None:
-        """Keep everything: the disk of a fake world has room."""
+        """Let a playbook of this process go on; keep everything: the disk of a fake world has room."""
+        if isinstance(event, ev.ObligationOpened | ev.ObligationClosed) and event.batch in self.started:
+            self.world.hear(event)
 
     def collect(self, order: ev.BatchSubmitted) -> tuple[ev.HostFinished, ...]:
         """Return what a dead process's batch left on disk."""

@@ -5,6 +5,8 @@ The argument is JSON:
 """
 
 import configparser
+import functools
+import hashlib
 import http.client
 import json
 import os
@@ -60,18 +62,37 @@ def port_holder(port):
 
 
 def offered_versions(repository, packages):
-    """Return {package: [version]} of a flat repository, or {"error": why} where it does not answer."""
+    """Return {package: {version: sha256}} of a flat repository, or {"error": why} where it does not answer."""
     try:
         with urllib.request.urlopen(f"{repository}Packages", timeout=10) as answer:
             text = answer.read().decode()
     except (OSError, ValueError, http.client.HTTPException) as error:
         return {"error": str(error)}
-    offered = {name: [] for name in packages}
+    offered = {name: {} for name in packages}
     for paragraph in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line[1:])
         if fields.get("Package") in offered:
-            offered[fields["Package"]].append(fields.get("Version"))
+            offered[fields["Package"]][fields.get("Version")] = fields.get("SHA256", "")
     return offered
+
+
+def compare_versions(one, other):
+    """Return -1, 0 or 1, as dpkg orders versions."""
+    for answer, relation in ((-1, "lt"), (1, "gt")):
+        if not subprocess.run(["dpkg", "--compare-versions", one, relation, other], check=False).returncode:
+            return answer
+    return 0
+
+
+def digests_of(offered):
+    """Return {version: digest of all packages' contents} of the versions that all packages have, oldest first."""
+    if "error" in offered or not offered:
+        return {}
+    common = set.intersection(*map(set, offered.values()))
+    return {
+        version: hashlib.sha256(" ".join(offered[name][version] for name in sorted(offered)).encode()).hexdigest()
+        for version in sorted(common, key=functools.cmp_to_key(compare_versions))
+    }
 
 
 def configured_port(path):
@@ -92,10 +113,13 @@ def service_state():
 
 def look(packages, port, paths, configuration, repository):
     """Return everything the role asks about the host."""
+    offered = offered_versions(repository, packages) if repository else {}
     return {
         "debian": os.path.exists("/etc/debian_version"),
         "packages": package_versions(packages),
-        "offered": offered_versions(repository, packages) if repository else {},
+        "offered": {name: list(found) for name, found in offered.items() if name != "error"},
+        "unreachable": offered.get("error"),
+        "digests": digests_of(offered),
         "free": {path: free_bytes(path) for path in paths},
         "port_holder": port_holder(port),
         "configured_port": configured_port(configuration),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.playbook import Playbook
-from ansible.plugins.loader import add_all_plugin_dirs
+from ansible.plugins.loader import action_loader, add_all_plugin_dirs, module_loader
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.utils.collection_loader._collection_finder import (
     _get_collection_name_from_path,
@@ -18,6 +18,7 @@ from ansible.utils.collection_loader._collection_finder import (
 
 from wavegate.adapters.ansible.reading import describe
 from wavegate.ports import AnsibleProblem, PlayFact
+from wavegate.resources import plugins_dir
 
 
 class Playbooks:
@@ -31,7 +32,9 @@ class Playbooks:
         self.plays: list[Any] = []
 
     def announce(self) -> None:
-        """Let Ansible find plugins and collections beside the playbooks, as ansible-playbook does."""
+        """Let Ansible find plugins and collections beside the playbooks, and ours, as a batch does."""
+        action_loader.add_directory(str(plugins_dir() / "action"))
+        module_loader.add_directory(str(plugins_dir() / "modules"))
         for name in self._names:
             if _get_collection_playbook_path(name) is None and Path(name).is_file():
                 folder = os.path.realpath(Path(name).parent)

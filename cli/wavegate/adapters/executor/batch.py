@@ -12,12 +12,13 @@ from typing import Any
 
 from wavegate.adapters.executor.call import AnsibleCall
 from wavegate.adapters.executor.launch import BatchFolder, Launch
+from wavegate.adapters.executor.messages import Messages, Pins
 from wavegate.adapters.executor.output import OutputFile
 from wavegate.adapters.executor.translate import Translator
 from wavegate.adapters.executor.wrapper import build_wrapper, extra_variables
 from wavegate.adapters.redact import Redactor
 from wavegate.core.ansible_events import AnsibleEvent, Result, TaskEnded
-from wavegate.core.events import BatchEnded, BatchSubmitted, HostFinished
+from wavegate.core.events import BatchEnded, BatchSubmitted, Event, HostFinished
 from wavegate.core.evidence import BatchEvidence, Ending
 from wavegate.ports import Report
 
@@ -28,13 +29,14 @@ _KEPT = ("runner_on_", "playbook_on_stats")
 class RunningBatch:
     """A batch from its submission to its BatchEnded."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what it is made of
         self,
         launch: Launch,
         order: BatchSubmitted,
         runtime: Path,
         report: Report,
         forget: Callable[[str], None],
+        pins: Pins,
     ) -> None:
         self._launch = launch
         self._order = order
@@ -47,6 +49,8 @@ class RunningBatch:
         self._redact = Redactor(launch.secrets)
         self._translator = Translator(self._call.token, launch.material, self._redact)
         self._evidence = BatchEvidence(order)
+        self._pins = pins
+        self._messages = Messages(launch, order, self._folder, self._redact, pins, report)
         self._stopping: Ending | None = None
         self._read = 0
         self._guard = ""
@@ -60,6 +64,10 @@ class RunningBatch:
     def wait(self) -> None:
         """Return when the batch is over."""
         self._thread.join()
+
+    def acknowledge(self, event: Event) -> None:
+        """Let the tasks go on that wait for the event to be durable."""
+        self._messages.acknowledge(event)
 
     def cancel(self) -> None:
         """End the batch's processes, without waiting for it."""
@@ -86,6 +94,7 @@ class RunningBatch:
                 detail = self._note_bug()
         finally:
             timer.cancel()
+            self._messages.close()
             self._call.mark_over()
         try:
             if self._stopping is not None:
@@ -97,7 +106,8 @@ class RunningBatch:
 
     def _prepare(self) -> None:
         playbook = json.dumps(build_wrapper(self._launch, self._order, self._call.token), ensure_ascii=False)
-        self._call.prepare(playbook, extra_variables(self._launch, self._order))
+        self._call.prepare(playbook, extra_variables(self._launch, self._order, self._pins.durable))
+        self._messages.open()
 
     def _drive(self) -> str:
         """Run Ansible to its end; return what is odd about that end ("" when nothing is)."""

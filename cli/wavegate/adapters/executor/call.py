@@ -65,6 +65,8 @@ class AnsibleCall:
             "wrapper": str(folder.wrapper),
             "evidence": str(folder.evidence),
             "fence": str(folder.fence),
+            "messages": str(folder.messages),
+            "answers": str(folder.answers),
             "task": task_marker(self.launch.rollout_id, self.name),
             "hosts": self.hosts,
         }

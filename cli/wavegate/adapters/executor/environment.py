@@ -26,7 +26,8 @@ _PASSWORD_FILES = {
     "CONNECTION_PASSWORD_FILE": "ANSIBLE_CONNECTION_PASSWORD_FILE",
 }
 _MODULE_PATH = "~/.ansible/plugins/modules:/usr/share/ansible/plugins/modules"
-"""Ansible's own default, where the inspection did not name one."""
+_ACTION_PATH = "~/.ansible/plugins/action:/usr/share/ansible/plugins/action"
+"""Ansible's own defaults, where the inspection did not name any."""
 _NOBODY_ANSWERS = ("ANSIBLE_ASK_PASS", "ANSIBLE_BECOME_ASK_PASS", "ANSIBLE_ASK_VAULT_PASS")
 _RUNNERS_OWN = (
     "ANSIBLE_STDOUT_CALLBACK",
@@ -115,6 +116,10 @@ def _search_paths(launch: Launch) -> dict[str, str]:
     inherited = os.environ.get("ANSIBLE_LIBRARY", _MODULE_PATH)
     modules = _paths(launch, "DEFAULT_MODULE_PATH") or inherited.split(os.pathsep)
     env["ANSIBLE_LIBRARY"] = _joined(launch, [*modules, str(plugins_dir() / "modules")])
+    inherited = os.environ.get("ANSIBLE_ACTION_PLUGINS", _ACTION_PATH)
+    actions = _paths(launch, "DEFAULT_ACTION_PLUGIN_PATH") or inherited.split(os.pathsep)
+    # Ours first: a project may hold copies of them, made by an older wavegate.
+    env["ANSIBLE_ACTION_PLUGINS"] = _joined(launch, [str(plugins_dir() / "action"), *actions])
     return env
 
 

@@ -98,6 +98,16 @@ class BatchFolder:
         return self.private / "evidence.jsonl"
 
     @property
+    def messages(self) -> Path:
+        """The pipe into which the playbook announces."""
+        return self.private / "messages"
+
+    @property
+    def answers(self) -> Path:
+        """Where each announcement is answered by a file."""
+        return self.private / "answers"
+
+    @property
     def artifacts(self) -> Path:
         """ansible-runner's artifacts of the one run."""
         return self.private / "artifacts" / "batch"

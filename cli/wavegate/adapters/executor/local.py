@@ -10,6 +10,7 @@ from wavegate.adapters.executor.batch import RunningBatch
 from wavegate.adapters.executor.environment import marker_of
 from wavegate.adapters.executor.launch import BatchFolder, Launch
 from wavegate.adapters.executor.leftovers import read_leftovers
+from wavegate.adapters.executor.messages import Pins
 from wavegate.adapters.executor.private import (
     make_private_folder,
     open_runtime_folder,
@@ -17,7 +18,15 @@ from wavegate.adapters.executor.private import (
 )
 from wavegate.adapters.executor.processes import GRACE, end_processes, wait_for_processes
 from wavegate.adapters.executor.sockets import close_connections
-from wavegate.core.events import BatchEnded, BatchSubmitted, Event, HostFinished
+from wavegate.core.events import (
+    BatchEnded,
+    BatchSubmitted,
+    Event,
+    HostFinished,
+    ObligationClosed,
+    ObligationOpened,
+    VersionPinned,
+)
 from wavegate.ports import Report
 
 
@@ -30,6 +39,7 @@ class LocalExecutor:
         self._survivor_limit = survivor_limit
         self._running: dict[str, RunningBatch] = {}
         self._lock = threading.Lock()
+        self._pins = Pins()
         make_private_folder(launch.work)
         self._runtime: Path = open_runtime_folder(launch.work)
 
@@ -37,7 +47,7 @@ class LocalExecutor:
         """Start the batch and return at once; raise ValueError when it names no host."""
         if not order.hosts:
             raise ValueError(f"batch {order.batch} names no host")
-        batch = RunningBatch(self._launch, order, self._runtime, report, self._forget)
+        batch = RunningBatch(self._launch, order, self._runtime, report, self._forget, self._pins)
         with self._lock:
             self._running[order.batch] = batch
         batch.start()
@@ -62,9 +72,20 @@ class LocalExecutor:
         return outcomes
 
     def acknowledge(self, event: Event) -> None:
-        """Remove what a batch left on disk as soon as its end is in the journal, and no sooner."""
-        if isinstance(event, BatchEnded):
-            shutil.rmtree(BatchFolder.of(self._launch, event.batch).private, ignore_errors=True)
+        """Remove what a batch left on disk as soon as its end is in the journal, and no sooner.
+
+        Tasks that announced something go on when that is in the journal.
+        """
+        match event:
+            case BatchEnded():
+                shutil.rmtree(BatchFolder.of(self._launch, event.batch).private, ignore_errors=True)
+            case VersionPinned():
+                self._pins.confirm(event)
+            case ObligationOpened() | ObligationClosed():
+                with self._lock:
+                    running = self._running.get(event.batch)
+                if running is not None:
+                    running.acknowledge(event)
 
     def drain(self) -> None:
         """Wait until no batch runs any more; what they leave on disk stays for the next process."""

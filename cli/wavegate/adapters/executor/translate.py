@@ -51,6 +51,8 @@ class Translator:
             return None
         if procedure := procedure_of(data.get("task") or "", self.token):
             return ProcedureCompleted(data["host"], procedure)
+        if (data.get("res") or {}).get("wavegate_orphaned"):
+            return TaskStarted(data["host"])  # it failed because this very process died: no fault of the host
         return self._task_ended(_RESULTS[kind], data, str(event.get("stdout", "")))
 
     def is_worth_showing(self, event: Mapping[str, Any]) -> bool:

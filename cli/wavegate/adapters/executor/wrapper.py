@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -23,7 +24,7 @@ def build_wrapper(launch: Launch, order: BatchSubmitted, token: str) -> list[dic
         if procedure == Procedure.SETTLE:
             plays += [_settling_play(launch, order), _completion_play(token, procedure)]
             continue
-        names = launch.playbooks[Procedure(procedure)]
+        names = (order.undo,) if procedure == Procedure.DISCHARGE else launch.playbooks[Procedure(procedure)]
         plays += [{"ansible.builtin.import_playbook": locate_playbook(launch, name)} for name in names]
         plays.append(_completion_play(token, procedure))
     return plays
@@ -93,6 +94,12 @@ def locate_playbook(launch: Launch, name: str) -> str:
     return name if _COLLECTION_PLAYBOOK.fullmatch(name) and not path.is_file() else str(path)
 
 
+def find_playbook(launch: Launch, name: str) -> bool:
+    """Return whether the playbook is in the material, or may be a collection's."""
+    path = launch.material / launch.rebase(name)
+    return path.is_file() or _COLLECTION_PLAYBOOK.fullmatch(name) is not None
+
+
 def limit_lines(hosts: tuple[str, ...]) -> str:
     """Return the text of a limit file that names exactly these hosts.
 
@@ -109,6 +116,13 @@ def _line(host: str) -> str:
     return f"~{re.escape(host)}\\Z"
 
 
-def extra_variables(launch: Launch, order: BatchSubmitted) -> dict[str, Any]:
-    """Return the rollout's variables and those that tell a playbook where it runs."""
-    return {**launch.variables, "wavegate_rollout_id": launch.rollout_id, "wavegate_batch": order.batch}
+def extra_variables(launch: Launch, order: BatchSubmitted, pins: Mapping[str, str]) -> dict[str, Any]:
+    """Return the rollout's variables and those that tell a playbook where it runs, with which versions."""
+    own = {
+        "wavegate_rollout_id": launch.rollout_id,
+        "wavegate_batch": order.batch,
+        "wavegate_pins": dict(pins),
+    }
+    if order.obligation:
+        own["wavegate_obligation_key"] = order.obligation
+    return {**launch.variables, **own}

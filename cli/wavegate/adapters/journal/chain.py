@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from wavegate.core.events import Event, encode, kind_of
+from wavegate.core.codec import encode, kind_of
+from wavegate.core.events import Event
 
 
 @dataclass(frozen=True, slots=True)

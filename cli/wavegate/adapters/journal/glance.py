@@ -11,7 +11,8 @@ import json
 from collections.abc import Iterator, Sequence
 
 from wavegate.adapters.journal.reader import JournalReader, Row
-from wavegate.core.events import GateDecided, Record, SweepCounted, SweepEnded, SweepStarted, kind_of
+from wavegate.core.codec import kind_of
+from wavegate.core.events import GateDecided, Record, SweepCounted, SweepEnded, SweepStarted
 from wavegate.core.outcomes import Reading
 
 _STARTED, _ENDED, _DECIDED = kind_of(SweepStarted), kind_of(SweepEnded), kind_of(GateDecided)

@@ -12,7 +12,8 @@ from typing import Any, Protocol, Self
 from wavegate.adapters.journal import failures
 from wavegate.adapters.journal.chain import Finding, Link, check_links
 from wavegate.adapters.journal.status import MOVING, last_status
-from wavegate.core.events import Event, Record, decode, kind_of
+from wavegate.core.codec import decode, kind_of
+from wavegate.core.events import Event, Record
 from wavegate.core.outcomes import Status
 from wavegate.core.plan import Plan
 from wavegate.errors import WavegateError

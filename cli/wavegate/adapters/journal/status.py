@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from wavegate.core import events as ev
+from wavegate.core.codec import kind_of
 from wavegate.core.outcomes import Status
 
 MOVING = frozenset(
-    ev.kind_of(cls)
+    kind_of(cls)
     for cls in (ev.RolloutStarted, ev.RolloutResumed, ev.RollbackStarted, ev.RolloutPaused, ev.RolloutEnded)
 )
 """The kinds of the events that move a rollout to another status."""

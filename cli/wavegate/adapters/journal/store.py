@@ -20,15 +20,13 @@ from wavegate.adapters.journal.reader import JournalReader, Query
 from wavegate.adapters.journal.status import last_status
 from wavegate.adapters.journal.tables import events as events_table
 from wavegate.adapters.journal.tables import plans, requests, rollouts
+from wavegate.core.codec import decode, encode, kind_of
 from wavegate.core.events import (
     Event,
     LeaseBroken,
     Record,
     RollbackStarted,
     RolloutResumed,
-    decode,
-    encode,
-    kind_of,
 )
 from wavegate.core.outcomes import Status
 from wavegate.core.plan import Plan

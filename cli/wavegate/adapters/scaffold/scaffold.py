@@ -21,7 +21,9 @@ _NEW_PROJECT = {
     "hello.yml": "playbooks/hello.yml",
     "rollout-new.yml": "rollouts/hello.yml",
 }
-_DEMO = ("roles/intranet", "playbooks", "rollouts")
+_DEMO = ("roles", "playbooks", "rollouts")
+_PLUGINS = ("wavegate_obligation.py", "wavegate_pin.py")
+"""What playbooks may call by name: a copy of them lets bare ansible-playbook find them, too."""
 _USUAL_PLAYBOOKS = ("site.yml", "site.yaml", "playbooks/site.yml", "main.yml", "playbook.yml")
 _USUAL_INVENTORIES = (
     *("inventory", "inventories", "hosts", "inventory.yml", "inventory.yaml", "inventory.ini"),
@@ -55,7 +57,7 @@ def scaffold(folder: Path, *, demo: bool = False) -> Scaffolded:
     playbook = find_playbook(folder)
     if playbook:
         return _sit_beside(folder, playbook)
-    texts = {target: _fill(template, {}) for template, target in _NEW_PROJECT.items()}
+    texts = {target: _fill(template, {}) for template, target in _NEW_PROJECT.items()} | _read_plugins()
     return _write(folder, texts, "rollouts/hello.yml")
 
 
@@ -132,6 +134,7 @@ def _fleets(place: Path) -> list[str]:
 
 def _write_demo(folder: Path) -> Scaffolded:
     texts = {"ansible.cfg": _fill("ansible-demo.cfg", {}), ".gitignore": _fill("gitignore", {})}
+    texts |= _read_plugins()
     for place in _DEMO:
         for path in sorted((content_dir() / place).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
@@ -140,6 +143,11 @@ def _write_demo(folder: Path) -> Scaffolded:
     needs = "ansible.cfg was there before: the demo needs `roles_path = roles` in it"
     advice = ("bring up its hosts: wavegate lab up", *([needs] if kept_config else []))
     return _write(folder, texts, "rollouts/install-intranet.yml", advice)
+
+
+def _read_plugins() -> dict[str, str]:
+    places = [f"plugins/{kind}/{name}" for kind in ("action", "modules") for name in _PLUGINS]
+    return {place: (content_dir() / place).read_text(encoding="utf-8") for place in places}
 
 
 def _quote(text: str) -> str:

@@ -38,6 +38,23 @@ systemctl mask getty.target console-getty.service getty@.service systemd-firstbo
     systemd-ask-password-console.path systemd-ask-password-wall.path \
     systemd-udevd.service systemd-udev-trigger.service systemd-networkd-wait-online.service
 
+# A container may not be allowed to make the mount namespaces that units ask for (status=226/NAMESPACE).
+mkdir -p /etc/systemd/system/service.d
+cat >/etc/systemd/system/service.d/lab.conf <<'UNIT'
+[Service]
+PrivateTmp=no
+PrivateDevices=no
+ProtectSystem=no
+ProtectHome=no
+ProtectControlGroups=no
+ProtectKernelLogs=no
+ProtectKernelModules=no
+ProtectKernelTunables=no
+ReadWritePaths=
+BindPaths=
+BindReadOnlyPaths=
+UNIT
+
 rm -f /etc/machine-id /var/lib/dbus/machine-id
 : >/etc/machine-id
 rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb /var/log/*.log

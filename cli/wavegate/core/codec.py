@@ -1,0 +1,78 @@
+"""How the journal spells events: a kind, and fields as JSON data; and how it reads them back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from wavegate.core.events import Event, Measurement, SweepEnded
+from wavegate.core.outcomes import Outcome, Reading, Status, Verdict
+
+
+def kind_of(event: Event | type) -> str:
+    """Return the event's kind as the journal spells it (`HostFinished` -> `host_finished`)."""
+    cls = event if isinstance(event, type) else type(event)
+    return _KIND_OF.get(cls) or _spell(cls.__name__)
+
+
+def _spell(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+_KINDS: dict[str, type] = {_spell(cls.__name__): cls for cls in Event.__args__}
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How one kind of event is written and read: its fields, and which of them JSON has no type for."""
+
+    cls: type
+    names: tuple[str, ...]
+    enums: tuple[tuple[str, Mapping[str, Any]], ...]
+    tuples: tuple[str, ...]
+
+
+def _shape_of(cls: type) -> _Shape:
+    types = {field.name: str(field.type) for field in fields(cls)}
+    enums = {name: _ENUMS[kind] for name, kind in types.items() if kind in _ENUMS}
+    listed = tuple(name for name, kind in types.items() if kind.startswith("tuple"))
+    return _Shape(cls, tuple(types), tuple(enums.items()), listed)
+
+
+_ENUMS: dict[str, dict[str, Any]] = {
+    enum.__name__: {member.value: member for member in enum} for enum in (Outcome, Reading, Status, Verdict)
+}
+_SHAPES = {kind: _shape_of(cls) for kind, cls in _KINDS.items()}
+_KIND_OF = {cls: kind for kind, cls in _KINDS.items()}
+
+
+def encode(event: Event) -> dict[str, Any]:
+    """Return the event's fields as JSON data."""
+    shape = _SHAPES[_KIND_OF[type(event)]]
+    data = {name: getattr(event, name) for name in shape.names}
+    if isinstance(event, SweepEnded):
+        data["measurements"] = [
+            {"target": m.target, "reading": m.reading, "detail": m.detail, "value": m.value}
+            for m in event.measurements
+        ]
+    return data
+
+
+def decode(kind: str, data: Mapping[str, Any]) -> Event:
+    """Return the event that `encode` wrote; raise KeyError for a kind or value of a newer wavegate."""
+    shape = _SHAPES[kind]
+    values = dict(data)
+    for name, members in shape.enums:
+        values[name] = members[values[name]]
+    if kind == "sweep_ended":
+        readings = _ENUMS["Reading"]
+        values["measurements"] = [
+            Measurement(m["target"], readings[m["reading"]], m["detail"], m["value"])
+            for m in data["measurements"]
+        ]
+    for name in shape.tuples:
+        values[name] = tuple(values[name])
+    event: Event = shape.cls(**values)
+    return event

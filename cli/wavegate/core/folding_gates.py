@@ -1,0 +1,64 @@
+"""How gates and sweeps are folded into a state."""
+
+from __future__ import annotations
+
+from wavegate.core import events as ev
+from wavegate.core.counting import count_host, host_of, wave_of
+from wavegate.core.outcomes import Verdict
+from wavegate.core.state import GateState, Series, State
+
+
+def gate_opened(state: State, event: ev.GateOpened, at: float) -> None:
+    """Have a gate look; a target that is known to be bad does not count in it."""
+    known_bad = {target for target in event.targets if state.host(target).found_bad}
+    gate = GateState(event.wave, event.side, event.gate, at, event.targets, known_bad)
+    setattr(wave_of(state, event.wave), event.side, gate)
+
+
+def gate_of(state: State, wave: str, side: str) -> GateState:
+    """Return the gate that was opened on that side of the wave."""
+    gate: GateState | None = getattr(state.wave(wave), side)
+    if gate is None:
+        raise KeyError(f"no gate is open {side} wave {wave}")
+    return gate
+
+
+def sweep_started(state: State, event: ev.SweepStarted, at: float) -> None:
+    """Remember that a probe is measuring."""
+    series = gate_of(state, event.wave, event.side).series.setdefault(event.probe, Series())
+    series.started, series.started_at, series.in_flight = event.number, at, True
+
+
+def sweep_ended(state: State, event: ev.SweepEnded, at: float) -> None:
+    """Count what a probe answered."""
+    gate = gate_of(state, event.wave, event.side)
+    series = gate.series[event.probe]
+    series.ended, series.ended_at, series.in_flight = event.number, at, False
+    for measurement in event.measurements:
+        series.add(measurement, judged=measurement.target not in gate.out)
+
+
+def sweep_counted(state: State, event: ev.SweepCounted, at: float) -> None:
+    """Fold what is shown of a sweep; the tallies of its targets are not kept."""
+    sweep_ended(state, event, at)
+    total = gate_of(state, event.wave, event.side).series[event.probe].total
+    for reading, count in event.counts.items():
+        setattr(total, reading.value, getattr(total, reading.value) + count)
+
+
+def host_found_bad(state: State, event: ev.HostFoundBad, at: float) -> None:  # noqa: ARG001
+    """Count the host as bad, and not in the gate any more."""
+    host_of(state, event.host).found_bad = f"{event.probe}: {event.reason}"
+    count_host(state, event.wave, event.host)
+    gate = gate_of(state, event.wave, "after")
+    gate.out.add(event.host)
+    for series in gate.series.values():
+        series.drop(event.host)
+
+
+def gate_decided(state: State, event: ev.GateDecided, at: float) -> None:
+    """Keep the verdict."""
+    gate = gate_of(state, event.wave, event.side)
+    gate.verdict, gate.reason, gate.decided_at = event.verdict, event.reason, at
+    if event.verdict is Verdict.FAIL and event.side == "after":
+        state.failed_gate = event.wave
