@@ -14,6 +14,7 @@ from wavegate.adapters.executor.call import AnsibleCall
 from wavegate.adapters.executor.launch import BatchFolder, Launch
 from wavegate.adapters.executor.output import OutputFile
 from wavegate.adapters.executor.translate import Translator
+from wavegate.adapters.executor.warm import WarmAnsible
 from wavegate.adapters.executor.wrapper import build_wrapper, extra_variables
 from wavegate.adapters.redact import Redactor
 from wavegate.core.ansible_events import AnsibleEvent, Result, TaskEnded
@@ -28,13 +29,14 @@ _KEPT = ("runner_on_", "playbook_on_stats")
 class RunningBatch:
     """A batch from its submission to its BatchEnded."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a batch is made of
         self,
         launch: Launch,
         order: BatchSubmitted,
         runtime: Path,
         report: Report,
         forget: Callable[[str], None],
+        warm: WarmAnsible | None = None,
     ) -> None:
         self._launch = launch
         self._order = order
@@ -42,7 +44,12 @@ class RunningBatch:
         self._forget = forget
         self._folder = BatchFolder.of(launch, order.batch)
         self._call = AnsibleCall(
-            launch=launch, folder=self._folder, runtime=runtime, name=order.batch, hosts=order.hosts
+            launch=launch,
+            folder=self._folder,
+            runtime=runtime,
+            name=order.batch,
+            hosts=order.hosts,
+            warm=warm,
         )
         self._redact = Redactor(launch.secrets)
         self._translator = Translator(self._call.token, launch.material, self._redact)
