@@ -50,8 +50,8 @@ def main() -> None:
 
 def _load() -> Any:
     """Return what `ansible-playbook` calls, with all that it would import loaded."""
-    import ansible.executor.playbook_executor  # noqa: F401
-    import ansible.plugins.callback  # noqa: F401
+    import ansible.executor.playbook_executor
+    import ansible.plugins.callback
     import ansible.plugins.strategy.linear  # noqa: F401
     from ansible.cli.playbook import PlaybookCLI
 
@@ -114,7 +114,7 @@ def _of_all(environment: dict[str, str]) -> dict[str, str]:
 def _serve(listener: socket.socket, lifeline: int, environment: dict[str, str]) -> dict[str, Any] | None:
     """Fork for every connection; return the order in a fork that is to begin, None when it is over."""
     waker, alarm = os.pipe()
-    os.set_blocking(alarm, False)  # noqa: FBT003 - no keyword in Python
+    os.set_blocking(alarm, False)
     signal.set_wakeup_fd(alarm)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     children: dict[int, socket.socket] = {}
