@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,25 @@ def make_project(folder: Path, hosts: int) -> Path:
     ]
     _write(folder / "site.yml", [{"name": "Site", "hosts": "all", "gather_facts": False, "tasks": tasks}])
     write_rollout(folder, "one", {"hosts": "all"})
+    return folder
+
+
+def make_sleeping_project(folder: Path, seconds: Sequence[float], forks: int) -> Path:
+    """Write a project with one local host for each of `seconds`, on which the payload takes that long.
+
+    `site.yml` does all hosts at once with `forks`; `serial.yml` the same, in batches of `forks`.
+    """
+    names = {f"host{number:03d}": {"seconds": value} for number, value in enumerate(seconds)}
+    connection = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    _write(folder / "hosts.yml", {"all": {"hosts": names, "vars": connection}})
+    (folder / "ansible.cfg").write_text(
+        f"[defaults]\ninventory = hosts.yml\nforks = {forks}\n[connection]\npipelining = true\n"
+    )
+    command = {"argv": ["sleep", "{{ seconds }}"]}
+    tasks = [{"name": "Work", "ansible.builtin.command": command, "changed_when": True}]
+    play = {"name": "Site", "hosts": "all", "gather_facts": False, "tasks": tasks}
+    _write(folder / "site.yml", [play])
+    _write(folder / "serial.yml", [{**play, "serial": forks}])
     return folder
 
 

@@ -31,19 +31,21 @@ class Timing:
         return statistics.median(self.cpu)
 
 
-def run_in_turns(
+def run_in_turns(  # noqa: PLR0913 - one call says all
     timings: Sequence[Timing],
     repeat: int,
     folder: Path,
     env: Mapping[str, str],
     after: Callable[[], None] = lambda: None,
+    *,
+    warm_up: bool = True,
 ) -> None:
     """Run every command `repeat` times, in turns: a noisy machine is noisy for all of them.
 
-    One run of each that is not counted comes first (compiled files, caches). Raise RuntimeError, with what it
-    printed, when a command fails.
+    With `warm_up`, one run of each that is not counted comes first (compiled files, caches). Raise
+    RuntimeError, with what it printed, when a command fails.
     """
-    for turn in range(repeat + 1):
+    for turn in range(0 if warm_up else 1, repeat + 1):
         for timing in timings:
             wall, cpu = run_once(timing.command, folder, env)
             after()

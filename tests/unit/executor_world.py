@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import queue
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,13 @@ def order_for(
     *hosts: str, batch: str = "pilot.1", procedures: tuple[str, ...] = ("apply",)
 ) -> BatchSubmitted:
     return BatchSubmitted(batch, "pilot", 0, tuple(hosts), procedures)
+
+
+def wait_until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + WAIT
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
 
 
 @dataclass

@@ -8,15 +8,14 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from tests.unit.executor_world import Reports, World, order_for
+from tests.unit.executor_world import Reports, World, order_for, wait_until
 from wavegate.adapters.executor.processes import find_processes
 from wavegate.core.events import BatchEnded
 from wavegate.core.outcomes import Outcome
@@ -38,13 +37,6 @@ def shell(script: str, **keywords: Any) -> dict[str, Any]:
 
 def play(*tasks: dict[str, Any], **keywords: Any) -> dict[str, Any]:
     return {"hosts": "all", "gather_facts": False, "tasks": list(tasks)} | keywords
-
-
-def wait_until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def marker(world: World, batch: str = "pilot.1") -> str:

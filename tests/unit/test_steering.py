@@ -119,6 +119,15 @@ def test_a_completed_rollout_can_be_rolled_back_though_its_inventory_was_forgott
     assert "has changed nothing" in project.wavegate("rollback", "--all", code=40).stderr
 
 
+def test_hosts_are_chosen_by_an_ansible_pattern(project: Scratch) -> None:
+    project.wavegate("run", "x.yml")
+    refused = project.wavegate("rollback", "--hosts", "all:!tree", code=40).stderr
+    assert "error[host-unknown]" in refused
+    assert "did you mean three?" in refused
+    project.wavegate("rollback", "--hosts", "all:!one", code=31)
+    assert got(project) == {"one": 1}
+
+
 def test_abort_makes_room_for_a_new_rollout(project: Scratch) -> None:
     halted(project)
     project.wavegate("abort", "--reason", "fixed forward")

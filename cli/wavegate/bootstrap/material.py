@@ -83,26 +83,11 @@ def thaw(project: Path, work: Path, plan: Plan) -> Frozen:
     A closed rollout has no inventory any more (it may hold secrets in plain text): it is read anew from the
     frozen copy, and must still have every host of the plan.
     """
-    from wavegate.adapters.ansible import ask
     from wavegate.adapters.executor.private import write_private_json
-    from wavegate.config.load import load_rollout
 
-    material = (work / "material").resolve()
-    for path in (material, work / "rollout.yml", work / _PASSWORD_FILES):
-        if not path.exists():
-            raise WavegateError(
-                "material-missing",
-                f"the frozen material of this rollout is not here: {path}",
-                hint="resume where the rollout was started, or bring its .wavegate folder along",
-            )
-    spec = load_rollout(work / "rollout.yml").spec
-    question = make_question(spec)
-    unlocking = tuple(str(project / path) for path in question.vault_password_files)
-    question = replace(question, patterns=("all",), playbooks=(), vault_password_files=unlocking)
-    passwords = json.loads((work / _PASSWORD_FILES).read_text(encoding="utf-8"))
     snapshot = work / SNAPSHOT
     kept = snapshot.is_file()
-    answer = ask(question, material, snapshot=snapshot if kept else None, environment=passwords)
+    spec, answer = _ask_frozen(project, work, "all")
     if answer.problems:
         # Without every password, secrets would be neither usable nor known, and so would be shown.
         raise WavegateError(
@@ -114,7 +99,47 @@ def thaw(project: Path, work: Path, plan: Plan) -> Frozen:
     if not kept:
         _require_hosts(plan, answer)
         write_private_json(snapshot, answer.snapshot)
-    return Frozen(project, work, material, spec, answer)
+    return Frozen(project, work, _material_of(work), spec, answer)
+
+
+def match_hosts(project: Path, work: Path, pattern: str) -> tuple[str, ...]:
+    """Return the hosts of an Ansible host pattern in the frozen inventory.
+
+    Raise WavegateError `host-unknown` when a name in it means nothing, or `material-missing`.
+    """
+    _, answer = _ask_frozen(project, work, pattern)
+    for problem in answer.problems:
+        if problem.kind == "pattern":
+            raise WavegateError("host-unknown", problem.message, hint=problem.hint or "see `wavegate report`")
+    return answer.fleet.patterns.get(pattern, ())
+
+
+def _ask_frozen(project: Path, work: Path, pattern: str) -> tuple[RolloutSpec, Answer]:
+    """Ask Ansible about the frozen material and, while there is one, the inventory as it was read."""
+    from wavegate.adapters.ansible import ask
+    from wavegate.config.load import load_rollout
+
+    material = _material_of(work)
+    spec = load_rollout(work / "rollout.yml").spec
+    question = make_question(spec)
+    unlocking = tuple(str(project / path) for path in question.vault_password_files)
+    question = replace(question, patterns=(pattern,), playbooks=(), vault_password_files=unlocking)
+    passwords = json.loads((work / _PASSWORD_FILES).read_text(encoding="utf-8"))
+    snapshot = work / SNAPSHOT
+    kept = snapshot if snapshot.is_file() else None
+    return spec, ask(question, material, snapshot=kept, environment=passwords)
+
+
+def _material_of(work: Path) -> Path:
+    material = (work / "material").resolve()
+    for path in (material, work / "rollout.yml", work / _PASSWORD_FILES):
+        if not path.exists():
+            raise WavegateError(
+                "material-missing",
+                f"the frozen material of this rollout is not here: {path}",
+                hint="resume where the rollout was started, or bring its .wavegate folder along",
+            )
+    return material
 
 
 def _require_hosts(plan: Plan, answer: Answer) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
 
+from wavegate.bootstrap.material import match_hosts
 from wavegate.bootstrap.reading import OpenedRollout, open_project_journal, user_name
 from wavegate.bootstrap.walk import carry_on, end_as_it_stands
 from wavegate.core import events as ev
@@ -71,7 +71,8 @@ def _bad_hosts(opened: OpenedRollout) -> Iterable[str]:
 def skip(opened: OpenedRollout, host: str, reason: str) -> State:
     """Take a host out of the rollout; it counts neither as done nor as bad."""
     _require(opened, _AGAIN - {Status.COMPLETED}, "have a host skipped")
-    _choose_hosts(opened, host)
+    if host not in opened.plan.hosts:
+        raise _tell_unknown("host", host, opened.plan.hosts)
     if opened.state.host(host).outcome is Outcome.DONE and not opened.state.host(host).is_bad:
         raise _refuse(opened, f"{host} is done already", f"see `wavegate report {opened.row.id}`")
     wave = next(wave.name for wave in opened.plan.waves if host in wave.hosts)
@@ -152,14 +153,14 @@ def _require(opened: OpenedRollout, statuses: frozenset[Status], what: str) -> N
         raise _refuse(opened, f"it cannot {what} as it stands", hint)
 
 
-def _choose_hosts(opened: OpenedRollout, patterns: str) -> list[str]:
-    """Return the plan's hosts that names or globs (`web*`), separated by commas, choose; each must match."""
-    chosen: list[str] = []
-    for pattern in filter(None, (part.strip() for part in patterns.split(","))):
-        matching = [host for host in opened.plan.hosts if host == pattern or fnmatchcase(host, pattern)]
-        if not matching:
-            raise _tell_unknown("host", pattern, opened.plan.hosts)
-        chosen += matching
+def _choose_hosts(opened: OpenedRollout, pattern: str) -> list[str]:
+    """Return the plan's hosts that an Ansible host pattern chooses; WavegateError when it chooses none."""
+    if pattern in opened.plan.hosts:
+        return [pattern]
+    found = set(match_hosts(opened.project, opened.work, pattern))
+    chosen = [host for host in opened.plan.hosts if host in found]
+    if not chosen:
+        raise _tell_unknown("host", pattern, opened.plan.hosts)
     return chosen
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.command(name="retry")
 @rollout_argument
-@click.option("--hosts", default="", metavar="NAMES", help="Only these: names or globs, separated by commas.")
+@click.option("--hosts", default="", metavar="PATTERN", help="Only these: an Ansible host pattern.")
 def command(rollout: str | None, hosts: str) -> ExitCode:
     """Do the bad hosts of rollout ID again, with its frozen material, and go on if all is well.
 
@@ -24,7 +24,7 @@ def command(rollout: str | None, hosts: str) -> ExitCode:
     \b
     Example:
       wavegate retry
-      wavegate retry 7f3a --hosts finance-2,sales-*
+      wavegate retry 7f3a --hosts 'finance-2,site_*:!canary'
     """
     from wavegate.bootstrap.steer import retry
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.command(name="rollback")
 @rollout_argument
 @click.option("--wave", default="", help="The hosts of this wave.")
-@click.option("--hosts", default="", metavar="NAMES", help="These: names or globs, separated by commas.")
+@click.option("--hosts", default="", metavar="PATTERN", help="These: an Ansible host pattern.")
 @click.option("--all", "everything", is_flag=True, help="Every host that the rollout may have changed.")
 def command(rollout: str | None, wave: str, hosts: str, everything: bool) -> ExitCode:
     """Put hosts of rollout ID back with its rollback playbook, last wave and last batch first.
@@ -26,7 +26,7 @@ def command(rollout: str | None, wave: str, hosts: str, everything: bool) -> Exi
     \b
     Example:
       wavegate rollback 7f3a --wave site_north
-      wavegate rollback 7f3a --hosts finance-2,sales-*
+      wavegate rollback 7f3a --hosts 'finance-2,site_*:!canary'
       wavegate rollback 7f3a --all
     \b
     Exit codes: 31 all of them were put back · 32 some were not, the report names them

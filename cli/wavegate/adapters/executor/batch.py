@@ -15,6 +15,7 @@ from wavegate.adapters.executor.launch import BatchFolder, Launch
 from wavegate.adapters.executor.messages import Messages, Pins
 from wavegate.adapters.executor.output import OutputFile
 from wavegate.adapters.executor.translate import Translator
+from wavegate.adapters.executor.warm import WarmAnsible
 from wavegate.adapters.executor.wrapper import build_wrapper, extra_variables
 from wavegate.adapters.redact import Redactor
 from wavegate.core.ansible_events import AnsibleEvent, Result, TaskEnded
@@ -37,6 +38,7 @@ class RunningBatch:
         report: Report,
         forget: Callable[[str], None],
         pins: Pins,
+        warm: WarmAnsible | None = None,
     ) -> None:
         self._launch = launch
         self._order = order
@@ -44,7 +46,12 @@ class RunningBatch:
         self._forget = forget
         self._folder = BatchFolder.of(launch, order.batch)
         self._call = AnsibleCall(
-            launch=launch, folder=self._folder, runtime=runtime, name=order.batch, hosts=order.hosts
+            launch=launch,
+            folder=self._folder,
+            runtime=runtime,
+            name=order.batch,
+            hosts=order.hosts,
+            warm=warm,
         )
         self._redact = Redactor(launch.secrets)
         self._translator = Translator(self._call.token, launch.material, self._redact)

@@ -24,6 +24,7 @@ from wavegate.adapters.executor.environment import (
 from wavegate.adapters.executor.launch import BatchFolder, Launch
 from wavegate.adapters.executor.private import make_private_folder, write_private, write_private_json
 from wavegate.adapters.executor.processes import GRACE, end_processes
+from wavegate.adapters.executor.warm import WarmAnsible
 from wavegate.adapters.executor.wrapper import limit_lines
 
 _SETTINGS = {"pexpect_timeout": 0.5, "suppress_output_file": True}
@@ -35,6 +36,7 @@ class AnsibleCall:
     """A call for exactly `hosts`; `name` marks its processes, `grace` is the seconds they get to end.
 
     `runtime` is the short private folder of `open_runtime_folder`, for control sockets and the limit file.
+    `warm` is the process that has Ansible loaded (None: the call loads it itself).
     """
 
     launch: Launch
@@ -43,6 +45,7 @@ class AnsibleCall:
     name: str
     hosts: tuple[str, ...]
     grace: float = GRACE
+    warm: WarmAnsible | None = None
     token: str = field(default_factory=lambda: secrets.token_hex(8))
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -102,7 +105,10 @@ class AnsibleCall:
             event_handler=take,
             cancel_callback=lambda: False,
         )
-        self._surround(runner.config.env, more or {})
+        config = runner.config
+        self._surround(config.env, more or {})
+        if self.warm is not None:
+            config.command = self.warm.command(config.command, config.env, config.cwd)
         return runner
 
     def stop(self) -> None:

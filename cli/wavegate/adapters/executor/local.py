@@ -18,6 +18,7 @@ from wavegate.adapters.executor.private import (
 )
 from wavegate.adapters.executor.processes import GRACE, end_processes, wait_for_processes
 from wavegate.adapters.executor.sockets import close_connections
+from wavegate.adapters.executor.warm import WarmAnsible
 from wavegate.core.events import (
     BatchEnded,
     BatchSubmitted,
@@ -42,12 +43,13 @@ class LocalExecutor:
         self._pins = Pins()
         make_private_folder(launch.work)
         self._runtime: Path = open_runtime_folder(launch.work)
+        self._warm = WarmAnsible(self._runtime)
 
     def submit(self, order: BatchSubmitted, report: Report) -> None:
         """Start the batch and return at once; raise ValueError when it names no host."""
         if not order.hosts:
             raise ValueError(f"batch {order.batch} names no host")
-        batch = RunningBatch(self._launch, order, self._runtime, report, self._forget, self._pins)
+        batch = RunningBatch(self._launch, order, self._runtime, report, self._forget, self._pins, self._warm)
         with self._lock:
             self._running[order.batch] = batch
         batch.start()
@@ -104,9 +106,11 @@ class LocalExecutor:
         for batch in running:
             batch.cancel()
             batch.wait()
+        self._warm.close()
 
     def close(self) -> None:
         """Close the shared ssh connections and remove their folder; no batch may be running."""
+        self._warm.close()
         close_connections(self._runtime)
         remove_runtime_folder(self._launch.work, self._runtime)
 
