@@ -40,7 +40,7 @@ def main() -> int:
     slow_tenth = [options.seconds * (10 if number % 10 == 9 else 1) for number in range(options.hosts)]
     compare(options, "one host in ten takes ten times as long", slow_tenth, "serial.yml", sizes)
     equal = [options.seconds] * options.hosts
-    compare(options, "all hosts equal", equal, "site.yml", [*sizes, options.hosts])
+    compare(options, "all hosts equal", equal, "site.yml", [*sizes, options.in_flight])
     return 0
 
 
@@ -52,17 +52,13 @@ def compare(
         project = make_sleeping_project(Path(name), seconds, options.in_flight)
         timings = [Timing(f"ansible-playbook {playbook}", [*ansible_playbook(), playbook])]
         for size in sizes:
-            in_flight = max(options.in_flight, size)
-            write_rollout(project, f"batches_{size}", {"hosts": "all", "batch": size, "in_flight": in_flight})
+            wave = {"hosts": "all", "batch": size, "in_flight": options.in_flight}
+            write_rollout(project, f"batches_{size}", wave)
             timings.append(Timing(f"batches of {size}", [*wavegate(), "run", f"batches_{size}.yml"]))
         run_in_turns(timings, options.repeat, project, dict(os.environ), warm_up=False)
-    bare_batches = options.in_flight if playbook == "serial.yml" else 1
-    lanes = 1 if playbook == "serial.yml" else options.in_flight
+    bare_batches, lanes = (options.in_flight, 1) if playbook == "serial.yml" else (1, options.in_flight)
     best = [at_best(seconds, bare_batches, lanes)]
-    best += [
-        at_best(seconds, 1 if size == options.hosts else size, options.in_flight // size or options.in_flight)
-        for size in sizes
-    ]
+    best += [at_best(seconds, size, options.in_flight // size) for size in sizes]
     print_table(title, options, timings, best)
 
 
