@@ -181,6 +181,8 @@ class Question:
     `templates` maps a key (a probe's name) to data with Jinja templates, which is rendered for every host
     that `patterns` named; `variables` are the rollout's extra vars; `host_variables` are names whose values
     the plan needs (for `apart`); `playbooks` are loaded by Ansible, to find mistakes before anything starts.
+    `plan_only` leaves out of the answer what only batches and probes need: snapshot, rendered templates and
+    secrets.
     """
 
     inventory: tuple[str, ...] = ()
@@ -190,6 +192,7 @@ class Question:
     variables: Mapping[str, Any] = field(default_factory=dict)
     vault_password_files: tuple[str, ...] = ()
     templates: Mapping[str, Any] = field(default_factory=dict)
+    plan_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +222,9 @@ class Answer:
 
     `rendered[key][host]` is the rendered template; `secrets` are strings to redact wherever they appear;
     `snapshot` is the inventory as read, for the batches (None when there were problems);
-    `settings` are the project's effective Ansible settings that running a batch must keep.
+    `settings` are the project's effective Ansible settings that running a batch must keep;
+    `repeatable` when nothing but files and settings had a part in it: no script, service, lookup or clock;
+    `files` are those that were opened then.
     """
 
     fleet: Fleet
@@ -229,3 +234,5 @@ class Answer:
     secrets: frozenset[str] = frozenset()
     snapshot: Mapping[str, Any] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    repeatable: bool = False
+    files: tuple[str, ...] = ()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from wavegate.bootstrap.reading import cache_of
 from wavegate.config.document import join_path
 from wavegate.config.load import Loaded, load_rollout, locate
 from wavegate.core.plan import Plan
@@ -34,18 +36,45 @@ def prepare(file: Path) -> Prepared:
     from wavegate.adapters.ansible import ask
 
     loaded = load_rollout(file)
-    project = loaded.root
-    answer = ask(make_question(loaded.spec), project)
-    problems = [placed for problem in answer.problems for placed in _place(problem, loaded.spec)]
+    answer = ask(make_question(loaded.spec), loaded.root)
+    return _prepare(file, loaded, answer, None)
+
+
+def prepare_plan(file: Path, *, fresh: bool = False) -> Plan:
+    """Return the plan alone, as `prepare` makes it; Ansible is not asked again about what has not changed.
+
+    With `fresh` it is asked in any case.
+    """
+    from wavegate.adapters.ansible import Memory, ask
+
+    loaded = load_rollout(file)
+    project, spec = loaded.root, loaded.spec
+    question = replace(make_question(spec), plan_only=True)
+    memory = Memory(cache_of(project) / "answers", project, question)
+    known = None if fresh else memory.recall(lambda answer: digest_material(project, file, spec, answer))
+    if known:
+        return _prepare(file, loaded, *known).plan
+    since = time.time()
+    answer = ask(question, project)
+    prepared = _prepare(file, loaded, answer, None)
+    memory.keep(answer, prepared.plan.digests, password_files(project, spec, answer), since)
+    return prepared.plan
+
+
+def _prepare(file: Path, loaded: Loaded, answer: Answer, digests: Mapping[str, str] | None) -> Prepared:
+    project, spec = loaded.root, loaded.spec
+    problems = [placed for problem in answer.problems for placed in _place(problem, spec)]
     plan = None
+    if digests is None:
+        digests = {} if problems else digest_material(project, file, spec, answer)
     if not any(problem.kind == "inventory" for problem in answer.problems):
         try:
             plan = make_plan(
-                loaded.spec,
+                spec,
                 answer.fleet,
-                digests={} if problems else digest_material(project, file, loaded.spec, answer),
-                seed=make_seed(loaded.spec.name, answer.fleet.hosts),
-                inventory=loaded.spec.inventory,
+                digests=digests,
+                seed=make_seed(spec.name, answer.fleet.hosts),
+                inventory=spec.inventory,
                 notes=_note_plays(answer.plays),
             )
         except InputError as error:
@@ -53,7 +82,7 @@ def prepare(file: Path) -> Prepared:
     if problems or plan is None:
         _refuse(loaded, problems)
     assert plan is not None  # noqa: S101 - _refuse raised otherwise
-    return Prepared(file, project, loaded.spec, answer, plan)
+    return Prepared(file, project, spec, answer, plan)
 
 
 def digest_material(project: Path, file: Path, spec: RolloutSpec, answer: Answer) -> Mapping[str, str]:

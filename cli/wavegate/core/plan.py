@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from typing import Any
 
@@ -107,7 +107,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON data with stable keys; `from_json` takes it back."""
-        return asdict(self)
+        return {field.name: to_data(getattr(self, field.name)) for field in fields(self)}
 
     @property
     def hash(self) -> str:
@@ -129,6 +129,17 @@ class Plan:
         for key in ("left_out", "inventory", "variables", "notes"):
             fields[key] = tuple(data[key])
         return cls(**fields)
+
+
+def to_data(value: Any) -> Any:
+    """Return dataclasses, wherever they are nested, as mappings; nothing else is copied."""
+    if is_dataclass(value):
+        return {field.name: to_data(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple | list):
+        return value if not value or isinstance(value[0], str) else [to_data(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: to_data(item) for key, item in value.items()}
+    return value
 
 
 def _wave(data: Mapping[str, Any]) -> PlannedWave:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +16,62 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import trust_as_template
 from ansible.vars.hostvars import HostVars
-from ansible.vars.manager import VariableManager
 
 from wavegate.adapters.ansible.patterns import resolve
 from wavegate.adapters.ansible.playbooks import Playbooks
+from wavegate.adapters.ansible.quick_variables import QuickVariables
+from wavegate.adapters.ansible.quick_yaml import QuickLoader
 from wavegate.adapters.ansible.reading import Doing, Inventory, describe
+from wavegate.adapters.ansible.repeatable import LookupWatch
 from wavegate.adapters.ansible.secrets import Secrets, gather, places_of
 from wavegate.adapters.ansible.settings import effective_settings
 from wavegate.adapters.ansible.templates import HostVariables, Renderer
+from wavegate.adapters.ansible.watching import Watch
 from wavegate.core.fleet import Fleet
 from wavegate.ports import AnsibleProblem, Answer, Question
 
 
 def answer(question: Question, doing: Doing) -> Answer:
-    """Return the answer about the project in the current folder; `doing` hears what is going on."""
+    """Return the answer about the project in the current folder; `doing` hears what is going on.
+
+    Where files were read in a quicker way than Ansible's and there are problems, Ansible's way is gone after
+    all: only then messages name the places. Scripts and services are not asked a second time for that.
+    """
+    watch = Watch() if question.plan_only else None
     init_plugin_loader([])
     sources = _sources(question)
     _set_options(question, sources)
+    loader = QuickLoader()
+    doing("vault", ", ".join(question.vault_password_files) or "vault passwords")
+    unlocked = _unlock(question, loader)
+    found, inventory = _answer(question, sources, loader, unlocked, doing)
+    if watch:
+        repeatable = found.repeatable and not watch.left
+        found = replace(found, repeatable=repeatable, files=tuple(watch.files()) if repeatable else ())
+    if found.problems and loader.used and inventory.is_static:
+        return _answer(question, sources, DataLoader(), unlocked, doing)[0]
+    return found
+
+
+def _answer(
+    question: Question,
+    sources: list[str],
+    loader: DataLoader,
+    unlocked: tuple[list[Any], list[AnsibleProblem]],
+    doing: Doing,
+) -> tuple[Answer, Inventory]:
+    lookups = LookupWatch()
+    vault, locked = unlocked
+    if not locked:
+        loader.set_vault_secrets(vault)
     playbooks = Playbooks(question.playbooks)
     playbooks.announce()
-    loader = DataLoader()
-    doing("vault", ", ".join(question.vault_password_files) or "vault passwords")
-    vault, problems = _unlock(question, loader)
-
-    inventory = Inventory(loader, sources, doing)
-    inventory.read()
-    problems += inventory.problems
+    inventory = _read_inventory(question, sources, loader, doing)
+    problems = [*locked, *inventory.problems]
     # Variables beside the playbook count, so they are looked at from where ansible-playbook would.
     loader.set_basedir(playbooks.folders[0] if playbooks.folders else str(Path.cwd()))
     doing("inventory", "variables")
-    variables = VariableManager(loader=loader, inventory=inventory, version_info=CLI.version_info())
+    variables = QuickVariables(loader=loader, inventory=inventory, version_info=CLI.version_info())
     HostVars(inventory, variables, loader)
 
     doing("playbook", ", ".join(question.playbooks))
@@ -52,19 +80,41 @@ def answer(question: Question, doing: Doing) -> Answer:
     doing("vault", "encrypted files")
     secrets = Secrets(vault, loader)
     secrets.scan(places_of(sources, playbooks.folders))
-    gather(secrets, question, inventory, playbooks.plays)
+    if not question.plan_only or question.host_variables:
+        gather(secrets, question, inventory, playbooks.plays)
     doing("template", ", ".join(question.templates))
-    renderer = _render(question, inventory, HostVariables(inventory, variables, loader), patterns, secrets)
+    views = HostVariables(inventory, variables, loader)
+    renderer = _render(question, inventory, views, patterns, secrets)
     problems += [*playbooks.problems, *renderer.problems()]
-    return Answer(
+    found = Answer(
         fleet=_fleet(inventory, patterns, renderer),
         plays=tuple(playbooks.facts),
         problems=tuple(problems),
         rendered=renderer.rendered,
-        secrets=secrets.found(),
+        secrets=frozenset() if question.plan_only else secrets.found(),
         snapshot=None if problems else inventory.snapshot,
         settings=effective_settings(sources, asked=bool(question.inventory)),
+        repeatable=(
+            inventory.is_static
+            and variables.are_of_files()
+            and views.are_repeatable()
+            and not lookups.seen
+            and not secrets.are_in(renderer.values)
+        ),
     )
+    return found, inventory
+
+
+def _read_inventory(question: Question, sources: list[str], loader: DataLoader, doing: Doing) -> Inventory:
+    """Return the inventory, read without Python's collector: it looks for garbage where there is none."""
+    inventory = Inventory(loader, sources, doing, keep=not question.plan_only)
+    gc.disable()
+    try:
+        inventory.read()
+    finally:
+        gc.freeze()
+        gc.enable()
+    return inventory
 
 
 def _sources(question: Question) -> list[str]:
@@ -113,7 +163,6 @@ def _unlock(question: Question, loader: Any) -> tuple[list[Any], list[AnsiblePro
             problem = AnsibleProblem(kind="vault", subject="vault", message=describe(error), hint=hint)
             problems.append(problem)
         return [], problems
-    loader.set_vault_secrets(secrets)
     return list(secrets), problems
 
 
@@ -137,16 +186,17 @@ def _render(
     secrets: Secrets,
 ) -> Renderer:
     """Look at every host's variables, so that a broken or locked variables file is found now."""
-    renderer = Renderer(question.templates, question.host_variables)
+    renderer = Renderer(question.templates, question.host_variables, keep=not question.plan_only)
     named = {host for hosts in patterns.values() for host in hosts}
     for host in inventory.hosts:
         try:
-            templar = variables.templar(host)
+            view = variables.of(host)
         except Exception as error:  # noqa: BLE001 - vars plugins raise anything
             renderer.blame_variables(host, error, secrets.hint())
             continue
-        renderer.render(host, templar, templates=host in named)
-        secrets.add_host(templar)
+        renderer.render(host, view, templates=host in named)
+        if not question.plan_only:
+            secrets.add_host(view)
     return renderer
 
 

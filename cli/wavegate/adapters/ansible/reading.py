@@ -11,6 +11,8 @@ from ansible.errors import AnsibleError
 from ansible.inventory.manager import InventoryManager
 from ansible.utils.display import Display
 
+from wavegate.adapters.ansible.quick_yaml_plugin import hasten
+from wavegate.adapters.ansible.repeatable import STATIC_PLUGINS
 from wavegate.adapters.ansible.snapshot import take_snapshot
 from wavegate.ports import AnsibleProblem
 
@@ -20,12 +22,16 @@ Doing = Callable[[str, str], None]
 class Inventory(InventoryManager):  # type: ignore[misc]
     """Ansible's inventory, with a problem for each source that it could not make sense of.
 
-    `snapshot` is the inventory as the sources gave it, before any vars plugin added to it.
+    `snapshot` is the inventory as the sources gave it, before any vars plugin added to it (None without
+    `keep`); `is_static` says whether every source was a file that is only read.
     """
 
-    def __init__(self, loader: Any, sources: Sequence[str], doing: Doing) -> None:
+    def __init__(self, loader: Any, sources: Sequence[str], doing: Doing, *, keep: bool = True) -> None:
         self.problems: list[AnsibleProblem] = []
         self.snapshot: dict[str, Any] | None = None
+        self.is_static = True
+        self._keep = keep
+        self._plugin: Any = None
         self._doing = doing
         self._depth = 0
         self._left = len(sources)
@@ -51,13 +57,22 @@ class Inventory(InventoryManager):  # type: ignore[misc]
                 self._doing("inventory", source)
             parsed = bool(super().parse_source(source, cache=cache))
         self._depth -= 1
+        if not folder:
+            self.is_static &= getattr(self._plugin, "ansible_name", "") in STATIC_PLUGINS
+            self.is_static &= not os.access(source, os.X_OK)
         if not parsed and not folder:
             self.problems.append(_unreadable(source, "\n".join(_leave_to_script(source, heard))))
         if self._depth == 0:
             self._left -= 1
-            if self._left == 0:
+            if self._left == 0 and self._keep:
                 self.snapshot = take_snapshot(self)
         return parsed
+
+    def _fetch_inventory_plugins(self) -> Iterator[Any]:
+        for self._plugin in super()._fetch_inventory_plugins():
+            yield hasten(
+                self._plugin
+            )  # Ansible asks for no other after the one that made sense of the source
 
     def _clashes(self) -> Iterator[AnsibleProblem]:
         for name in sorted(set(self.hosts) & set(self.groups)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ansible import constants as C  # noqa: N812 - its name everywhere in Ansibl
 from ansible.cli import CLI
 from ansible.parsing.vault import EncryptedString, VaultLib
 
+from wavegate.adapters.ansible.templates import View
 from wavegate.adapters.tree import walk_files
 from wavegate.ports import Question
 
@@ -39,6 +41,11 @@ class Secrets:
         """Return every secret of at least 4 characters; of several lines also each line."""
         return frozenset(self._found)
 
+    def are_in(self, values: Mapping[str, Mapping[str, str]]) -> bool:
+        """Return whether any of the hosts' values holds a secret."""
+        texts = {text for each in values.values() for text in each.values()}
+        return any(secret in text for text in texts for secret in self._found)
+
     def scan(self, places: Iterable[Path]) -> None:
         """Open every vault-encrypted file and value in the files and below the folders."""
         for place in places:
@@ -50,12 +57,11 @@ class Secrets:
         files = ", ".join(self._locked[:5])
         return f"none of the vault passwords opens {files}" if files else ""
 
-    def add_host(self, templar: Any) -> None:
+    def add_host(self, view: View) -> None:
         """Add the values of the host's password variables."""
-        variables = templar.available_variables
-        for name in [name for name in variables if _PASSWORD_NAME.fullmatch(str(name))]:
+        for name in [name for name in view.variables if _holds_password(name)]:
             try:
-                self._add(templar.template(variables[name]))
+                self._add(view.fill(view.variables[name]))
             except Exception:  # noqa: BLE001, S112 - what cannot be rendered cannot be shown either
                 continue
 
@@ -68,7 +74,7 @@ class Secrets:
         """Add vault values of the variables, and what password variables among them hold."""
         self._add_vaulted(variables)
         for name, value in variables.items():
-            if _PASSWORD_NAME.fullmatch(str(name)):
+            if _holds_password(name):
                 self._add(value)
 
     def add_password_files(self) -> None:
@@ -154,6 +160,11 @@ def places_of(sources: Iterable[str], playbooks: Iterable[str]) -> list[Path]:
         if place.exists() and not any(place.is_relative_to(other) for other in chosen):
             chosen.append(place)
     return chosen
+
+
+@lru_cache(maxsize=4096)
+def _holds_password(name: Any) -> bool:
+    return bool(_PASSWORD_NAME.fullmatch(str(name)))
 
 
 def _leaves(value: Any) -> Iterator[Any]:

@@ -13,7 +13,9 @@ from ansible.errors import AnsibleError
 from ansible.template import Templar, trust_as_template
 
 from wavegate.adapters.ansible.patterns import near
+from wavegate.adapters.ansible.quick_templates import NotPlainError, fill
 from wavegate.adapters.ansible.reading import describe
+from wavegate.adapters.ansible.repeatable import are_repeatable
 from wavegate.ports import AnsibleProblem
 
 _UNDEFINED = re.compile(r"'([^']+)' is undefined")
@@ -31,40 +33,73 @@ class HostVariables:
         self._inventory = inventory
         self._variables = variables
         self._templar = Templar(loader=loader, variables={})
-        _remember_compiled(self._templar)
+        self._compiled = _remember_compiled(self._templar)
 
-    def templar(self, host: str) -> Any:
-        """Return Ansible's templating engine with the host's variables, until the next call."""
-        self._templar.available_variables = self._variables.get_vars(host=self._inventory.hosts[host])
-        return self._templar
+    def of(self, host: str) -> View:
+        """Return the host's variables; they are looked through until the next call."""
+        return View(self._variables.get_vars(host=self._inventory.hosts[host]), self._templar)
+
+    def are_repeatable(self) -> bool:
+        """Return whether every template so far gives the same again for the same variables."""
+        environment = getattr(getattr(self._templar, "_engine", None), "environment", None)
+        return environment is not None and are_repeatable(environment, self._compiled)
 
 
-def _remember_compiled(templar: Any) -> None:
-    """Compile each template text once: Ansible compiles it anew for every host, half of the time it takes."""
+class View:
+    """One host's variables, and templates as they are filled in with them."""
+
+    def __init__(self, variables: dict[str, Any], templar: Any) -> None:
+        self.variables = variables
+        self._templar = templar
+        self._ready = False
+
+    def fill(self, template: Any) -> Any:
+        """Return the template's value as JSON data; raise whatever Ansible and its plugins raise."""
+        try:
+            return fill(template, self.variables)
+        except NotPlainError:
+            if not self._ready:
+                self._templar.available_variables = self.variables
+                self._ready = True
+            return plain(self._templar.template(template))
+
+
+def _remember_compiled(templar: Any) -> set[str]:
+    """Compile each template text once: Ansible compiles it anew for every host, half of the time it takes.
+
+    Return the texts, which become more with each new one.
+    """
+    texts: set[str] = set()
     environment = getattr(getattr(templar, "_engine", None), "environment", None)
     if environment is not None:
-        environment.compile = lru_cache(maxsize=1024)(environment.compile)
+        compile_it = environment.compile
+
+        def noted(source: str, *how: Any, **more: Any) -> Any:
+            texts.add(source)
+            return compile_it(source, *how, **more)
+
+        environment.compile = lru_cache(maxsize=1024)(noted)
+    return texts
 
 
 class Renderer:
     """Renders templates for one host after the other and gathers what was undefined."""
 
-    def __init__(self, templates: Mapping[str, Any], names: Sequence[str]) -> None:
+    def __init__(self, templates: Mapping[str, Any], names: Sequence[str], *, keep: bool = True) -> None:
+        self._keep = keep
         self._templates = {key: trust(template) for key, template in templates.items()}
         self._names = {name: trust("{{ " + name + " }}") for name in names}
         self.rendered: dict[str, dict[str, Any]] = {key: {} for key in templates}
         self.values: dict[str, dict[str, str]] = {name: {} for name in names}
         self._failures: dict[tuple[str, str], _Failure] = {}
 
-    def render(self, host: str, templar: Any, *, templates: bool) -> None:
+    def render(self, host: str, view: View, *, templates: bool) -> None:
         """Add the host's values, and its rendered templates when it needs them."""
         for name, template in self._names.items():
-            if name in templar.available_variables:
-                self._try(
-                    name, host, templar, template, lambda value, n=name: self._set_value(n, host, value)
-                )
+            if name in view.variables:
+                self._try(name, host, view, template, lambda value, n=name: self._set_value(n, host, value))
         for key, template in self._templates.items() if templates else ():
-            self._try(key, host, templar, template, lambda value, k=key: self._set_rendered(k, host, value))
+            self._try(key, host, view, template, lambda value, k=key: self._set_rendered(k, host, value))
 
     def blame_variables(self, host: str, error: Exception, hint: str) -> None:
         """Remember that the host's variables could not be read."""
@@ -83,17 +118,18 @@ class Renderer:
         self.values[name][host] = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
     def _set_rendered(self, key: str, host: str, value: Any) -> None:
-        self.rendered[key][host] = value
+        if self._keep:
+            self.rendered[key][host] = value
 
-    def _try(self, subject: str, host: str, templar: Any, template: Any, keep: Any) -> None:
+    def _try(self, subject: str, host: str, view: View, template: Any, keep: Any) -> None:
         try:
-            keep(plain(templar.template(template)))
+            keep(view.fill(template))
         except Exception as error:  # noqa: BLE001 - filters and lookups raise anything
-            parts = [part for part in _parts(template) if _fails(templar, part)]
+            parts = [part for part in _parts(template) if _fails(view, part)]
             for part in parts:
-                self._try(subject, host, templar, part, keep)
+                self._try(subject, host, view, part, keep)
             if not parts:
-                self._blame_template(subject, host, error, templar.available_variables)
+                self._blame_template(subject, host, error, view.variables)
 
     def _blame_template(self, subject: str, host: str, error: Exception, known: Iterable[Any]) -> None:
         message = describe(error) if isinstance(error, AnsibleError) else repr(error)
@@ -110,9 +146,9 @@ def _parts(template: Any) -> Iterable[Any]:
     return template if isinstance(template, list) else ()
 
 
-def _fails(templar: Any, template: Any) -> bool:
+def _fails(view: View, template: Any) -> bool:
     try:
-        plain(templar.template(template))
+        view.fill(template)
     except Exception:  # noqa: BLE001 - filters and lookups raise anything
         return True
     return False

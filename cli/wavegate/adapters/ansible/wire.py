@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from wavegate.core.fleet import Fleet
@@ -25,10 +25,18 @@ def question_from_text(text: str) -> Question:
 
 
 def answer_to_data(answer: Answer) -> dict[str, Any]:
-    """Return the answer as JSON data."""
-    data = asdict(answer)
-    data["secrets"] = sorted(answer.secrets)
-    return data
+    """Return the answer as JSON data; what is large in it is not copied."""
+    return {
+        "fleet": {field.name: getattr(answer.fleet, field.name) for field in fields(answer.fleet)},
+        "plays": [asdict(play) for play in answer.plays],
+        "problems": [asdict(problem) for problem in answer.problems],
+        "rendered": answer.rendered,
+        "secrets": sorted(answer.secrets),
+        "snapshot": answer.snapshot,
+        "settings": answer.settings,
+        "repeatable": answer.repeatable,
+        "files": answer.files,
+    }
 
 
 def answer_from_data(data: Mapping[str, Any]) -> Answer:
@@ -41,6 +49,8 @@ def answer_from_data(data: Mapping[str, Any]) -> Answer:
         secrets=frozenset(data["secrets"]),
         snapshot=data["snapshot"],
         settings=data["settings"],
+        repeatable=data["repeatable"],
+        files=tuple(data["files"]),
     )
 
 
