@@ -33,10 +33,14 @@ EXAMPLES = """
 """
 
 import datetime  # noqa: E402
+import gc  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
+from collections.abc import MutableMapping  # noqa: E402
 
+from ansible import constants as C  # noqa: E402, N812 - its name everywhere in Ansible
 from ansible.errors import AnsibleParserError  # noqa: E402
+from ansible.inventory.host import Host  # noqa: E402
 from ansible.parsing.vault import EncryptedString  # noqa: E402
 from ansible.plugins.inventory import BaseInventoryPlugin  # noqa: E402
 from ansible.template import trust_as_template  # noqa: E402
@@ -60,17 +64,36 @@ class InventoryModule(BaseInventoryPlugin):
         if inventory.hosts:
             return
         self.set_options()
-        snapshot = _read(self.get_option("snapshot"))
-        self._move = (snapshot["project"], self.get_option("project"))
-        self._add_hosts(snapshot["hosts"])
-        self._add_groups(snapshot["groups"])
+        # What Ansible wraps around its inventory marks every value of a plugin; these have all their marks.
+        self.inventory = getattr(inventory, "__wrapped__", inventory)
+        collecting = gc.isenabled()
+        gc.disable()  # looking for garbage among the hosts takes a third of the time, and there is none
+        try:
+            snapshot = _read(self.get_option("snapshot"))
+            self._move = (snapshot["project"], self.get_option("project"))
+            self._add_hosts(snapshot["hosts"])
+            self._add_groups(snapshot["groups"])
+        finally:
+            if collecting:
+                gc.freeze()
+                gc.enable()
 
     def _add_hosts(self, hosts):
         for name, variables in hosts:
-            self.inventory.add_host(name)
-            for key, value in decode(variables).items():
-                moved = self._moved(value) if key in ("inventory_dir", "inventory_file") else value
-                self.inventory.set_variable(name, key, moved)
+            if name in C.LOCALHOST or name in self.inventory.groups:
+                self.inventory.add_host(name)
+                for key, value in self._decode_variables(variables).items():
+                    self.inventory.set_variable(name, key, value)
+                continue
+            host = self.inventory.hosts[name] = Host(name)
+            host.vars = LateVariables(self._decode_variables, variables)
+
+    def _decode_variables(self, variables):
+        decoded = decode(variables)
+        for key in ("inventory_dir", "inventory_file"):
+            if key in decoded:
+                decoded[key] = self._moved(decoded[key])
+        return decoded
 
     def _add_groups(self, groups):
         for group in groups:
@@ -91,6 +114,54 @@ class InventoryModule(BaseInventoryPlugin):
         if not now or not isinstance(path, str) or not (path + os.sep).startswith(before + os.sep):
             return path
         return now + path[len(before) :]
+
+
+class LateVariables(MutableMapping):
+    """Variables of a host that are decoded when somebody looks at them: few batches look at every host."""
+
+    def __init__(self, decode_variables, variables):
+        self._decode = decode_variables
+        self._encoded = variables
+        self._decoded = None
+
+    def _data(self):
+        if self._decoded is None:
+            self._decoded = self._decode(self._encoded)
+            self._encoded = None
+        return self._decoded
+
+    def __or__(self, other):
+        """Stay as they are where nothing is added: Ansible tries to, for every host."""
+        return self._data() | dict(other) if other else self
+
+    def __ror__(self, other):
+        return other | self._data()
+
+    def __getitem__(self, key):
+        return self._data()[key]
+
+    def __setitem__(self, key, value):
+        self._data()[key] = value
+
+    def __delitem__(self, key):
+        del self._data()[key]
+
+    def __iter__(self):
+        return iter(self._data())
+
+    def __len__(self):
+        return len(self._data())
+
+    def __repr__(self):
+        return repr(self._data())
+
+    def __reduce__(self):
+        """Be a common dictionary wherever a copy is made."""
+        return (dict, (self._data(),))
+
+    def copy(self):
+        """Return a common dictionary."""
+        return dict(self._data())
 
 
 def decode(value):
