@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from tests.unit.journal_samples import ONE_OF_EACH, begin
 from tests.world import Bench, KilledError, World, make_fleet, plan_of, wave
 from wavegate.adapters.journal import glance as glances
-from wavegate.adapters.journal import look_into_journal, open_journal, read_glance
+from wavegate.adapters.journal import glance_at, look_into_journal, open_journal, read_glance, remembered
 from wavegate.adapters.journal.chain import to_canonical_json
 from wavegate.core import events as ev
 from wavegate.core.codec import encode
@@ -128,3 +129,54 @@ def test_an_event_that_makes_no_sense_is_told_by_a_glance_too(tmp_path: Path) ->
         assert caught.value.code == "journal-damaged"
         with sqlite3.connect(path) as connection:
             connection.execute("UPDATE events SET body = ? WHERE seq = ?", (before, seq))
+
+
+@pytest.mark.parametrize("name", READINGS)
+def test_a_remembered_glance_tells_the_same_at_every_moment(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remembered, "WORTH", 1)
+    plan, world = plan_with_gates(), World(reading=READINGS[name])
+    bench = Bench(plan, world)
+    bench.run()
+    whole, recalled = State(), 0
+    with open_journal(str(tmp_path / "journal.db")) as journal:
+        journal.create("r/1", plan, "x.yml", 1.0)
+        journal.acquire("r/1", 1.0)
+        for record in bench.records:
+            journal.append("r/1", record.seq - 1, [record.event], record.at)
+            fold(whole, [record])
+            recalled += remembered._recall(journal, "r/1", tmp_path / "glances/r%2F1.glance").seq > 0
+            state = glance_at(journal, "r/1", tmp_path / "glances")
+            told, said = (standing_json(take_standing(plan, each, record.at)) for each in (state, whole))
+            assert told == said
+    assert recalled > len(bench.records) / 2
+    (path,) = (tmp_path / "glances").iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_glance_is_not_recalled_for_other_events_or_another_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remembered, "WORTH", 1)
+    plan = plan_with_gates()
+
+    def look(by: str) -> str:
+        with open_journal("sqlite://") as journal:
+            journal.create("r1", plan, "x.yml", 1.0)
+            journal.acquire("r1", 1.0)
+            journal.append("r1", 0, [ev.RolloutStarted("r1", "x", by), ev.WaveStarted("pilot")], 1.0)
+            return glance_at(journal, "r1", tmp_path).by
+
+    assert look("first") == "first"
+    assert look("other") == "other"  # the same number of events, another hash
+    (path,) = tmp_path.iterdir()
+    kept = path.read_bytes()
+    about, _, body = kept.partition(b"\n")
+    for damaged in (b"", b"{}\n", about, kept[:-4], about + b"\n" + pickle.dumps(Path("x")), b"\xff" + kept):
+        path.write_bytes(damaged)
+        assert look("other") == "other"
+    assert body
+    path.write_bytes(kept.replace(b'"code": ["', b'"code": ["older '))
+    assert look("other") == "other"
+    assert b"older" not in path.read_bytes()

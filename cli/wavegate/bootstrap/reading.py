@@ -80,11 +80,12 @@ class Glance:
 
 def glance_at_rollout(rollout_id: str | None) -> Glance:
     """Return where a rollout stands, chosen as by `open_rollout`, without reading what nobody sees of it."""
-    from wavegate.adapters.journal import is_died, read_glance
+    from wavegate.adapters.journal import glance_at, is_died
 
-    with look_into_project_journal(current_project()) as journal, journal.one_instant():
+    project = current_project()
+    with look_into_project_journal(project) as journal, journal.one_instant():
         row = journal.find(rollout_id) if rollout_id else choose(journal.rollouts())
-        state = fold(State(), read_glance(journal, row.id))
+        state = glance_at(journal, row.id, cache_of(project) / "glances")
         return Glance(row, journal.plan(row.id), state, is_died(row))
 
 

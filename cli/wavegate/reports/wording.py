@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING
 
 from wavegate.core.quantity import format_duration
-from wavegate.reports.facts import Counts, GateFacts, HostFacts, Latency
+
+if TYPE_CHECKING:  # `status` uses some words of this, and no facts
+    from wavegate.reports.facts import Counts, GateFacts, HostFacts, Latency
 
 _MOST_NAMES = 6
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wavegate.adapters.journal.opening import open_journal
     from wavegate.adapters.journal.owner import Owner, can_be_seen, is_died, owner_alive, this_process
     from wavegate.adapters.journal.reader import JournalReader
+    from wavegate.adapters.journal.remembered import glance_at
     from wavegate.adapters.journal.status import status_after
     from wavegate.adapters.journal.store import SqlJournal
 
@@ -25,6 +26,7 @@ __all__ = [
     "Owner",
     "SqlJournal",
     "can_be_seen",
+    "glance_at",
     "is_died",
     "journal_location",
     "look_into_journal",
@@ -41,6 +43,7 @@ _HOME = {
     "Owner": "owner",
     "SqlJournal": "store",
     "can_be_seen": "owner",
+    "glance_at": "remembered",
     "is_died": "owner",
     "journal_location": "location",
     "look_into_journal": "looking",

@@ -24,13 +24,13 @@ _ANY_READING = '"reading":"'
 _Series = tuple[str, str, str]
 
 
-def read_glance(journal: JournalReader, rollout_id: str) -> Sequence[Record]:
-    """Return the rollout's records, in order, with sweeps counted wherever no verdict needs more of them.
+def read_glance(journal: JournalReader, rollout_id: str, after: int = 0) -> Sequence[Record]:
+    """Return the rollout's records with seq > `after`, in order.
 
-    Their targets are left out. Of a gate that was not decided, the last sweep of each probe is whole. Raise
-    WavegateError as `JournalReader.read`.
+    Sweeps are counted wherever no verdict needs more of them, and their targets are left out. Of a gate that
+    was not decided, the last sweep of each probe is whole. Raise WavegateError as `JournalReader.read`.
     """
-    rows = list(journal.rows(rollout_id))
+    rows = list(journal.rows(rollout_id, after))
     counted: dict[int, Record] = {}
     last: dict[_Series, int] = {}
     for place, row in enumerate(rows):

@@ -28,6 +28,7 @@ _FIND = "WHERE substr(id, 1, ?) = ? ORDER BY id"
 _NEWEST = "ORDER BY created_at DESC, id DESC"
 _PLAN = "SELECT p.hash, p.body FROM rollouts r LEFT JOIN plans p ON p.hash = r.plan_hash WHERE r.id = ?"
 _READ = "SELECT seq, at, kind, body, hash FROM events WHERE rollout_id = ? AND seq > ? ORDER BY seq"
+_HASH = "SELECT hash FROM events WHERE rollout_id = ? AND seq = ?"
 _LINK_COLUMNS = ", ".join(field.name for field in fields(Link))
 _LINKS = f"SELECT {_LINK_COLUMNS} FROM events WHERE rollout_id = ? ORDER BY seq"  # noqa: S608 - constants
 _TAIL = "SELECT plan_hash, status, last_seq, last_hash FROM rollouts WHERE id = ?"
@@ -157,6 +158,11 @@ class JournalReader:
         if not found:
             raise tell_unknown(rollout_id)
         return found[0][2], found[0][3]
+
+    def hash_at(self, rollout_id: str, seq: int) -> str:
+        """Return the hash of one event, "" when there is no such event."""
+        with self._session() as query:
+            return next((str(row[0]) for row in query(_HASH, rollout_id, seq)), "")
 
     def links(self, rollout_id: str) -> Iterator[Link]:
         """Yield the rollout's rows with everything that the hash chain covers, in order."""
