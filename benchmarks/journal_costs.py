@@ -12,22 +12,27 @@ With `--keep`, the project is left in that folder, and used again when it is the
 from __future__ import annotations
 
 import argparse
+import io
+import json
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "cli"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from _project import make_project, wavegate
+from _project import make_project, wavegate, write_rollout
 from _timing import Timing, describe_machine, run_in_turns
 
 from tests.world import Bench, World, make_fleet, plan_of, wave
 from wavegate.adapters.journal import SqlJournal, look_into_journal, open_journal
+from wavegate.commands.run import command as run
 from wavegate.core import events as ev
 from wavegate.core.folding import fold
 from wavegate.core.plan import Plan
@@ -43,6 +48,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--hosts", type=int, default=5_000)
     parser.add_argument("--repeat", type=int, default=7)
+    parser.add_argument("--sleeping", type=int, default=20, help="hosts of a real wave that sleeps")
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="wavegate-journal-") as name:
@@ -55,6 +61,8 @@ def main() -> int:
         look(project, options.repeat)
         resume(location, options.repeat)
         commit(project)
+    with tempfile.TemporaryDirectory(prefix="wavegate-share-") as name:
+        share(Path(name), options.sleeping)
     return 0
 
 
@@ -109,11 +117,12 @@ def describe(location: Path) -> None:
 
 def look(project: Path, repeat: int) -> None:
     """Measure the verbs that look, as whole processes."""
-    python = sys.executable
+    python, status = sys.executable, f"exec {wavegate()[0]} status"
     timings = [
         Timing("python -c pass", [python, "-c", "pass"]),
         Timing("import click", [python, "-c", "import click"]),
         Timing("wavegate --help", [*wavegate(), "--help"]),
+        Timing("wavegate status, first", ["sh", "-c", f"rm -rf .wavegate/cache/glances; {status}"]),
         Timing("wavegate status", [*wavegate(), "status"]),
         Timing("wavegate status --json", [*wavegate(), "status", "--json"]),
         Timing("wavegate history", [*wavegate(), "history"]),
@@ -165,6 +174,38 @@ def commit(project: Path, count: int = 3000) -> None:
         path.unlink()
     print(f"\ncommits: {count / wall:,.0f} a second, {cpu / count * 1e6:.0f} µs of CPU each;")
     print(f"  bare fdatasync of 4 KiB: {count / synced:,.0f} a second; ratio {wall / synced:.2f}")
+
+
+def share(project: Path, hosts: int) -> None:
+    """Measure how much of a real wave goes into durable writes: hosts sleep for two seconds, in pairs."""
+    make_project(project, hosts=hosts)
+    sleep = {"ansible.builtin.command": {"argv": ["sleep", "2"]}, "changed_when": False}
+    play = {"hosts": "all", "gather_facts": False, "tasks": [sleep]}
+    (project / "site.yml").write_text(json.dumps([play]))
+    write_rollout(project, "pairs", {"hosts": "all", "batch": 2, "in_flight": 4})
+    spent, writes = [0.0], [0]
+    append = SqlJournal.append
+
+    def timed(self: SqlJournal, *what: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return append(self, *what)
+        finally:
+            spent[0] += time.perf_counter() - start
+            writes[0] += 1
+
+    SqlJournal.append = timed  # type: ignore[method-assign]
+    before, start = Path.cwd(), time.perf_counter()
+    os.chdir(project)
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            run.main(["pairs.yml"], standalone_mode=False, obj={})
+    finally:
+        os.chdir(before)
+        SqlJournal.append = append  # type: ignore[method-assign]
+    wall = time.perf_counter() - start
+    print(f"\na wave of {hosts} hosts that sleep: {wall:.1f} s, of which {writes[0]} durable writes took")
+    print(f"  {spent[0]:.3f} s: {spent[0] / wall:.2%}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import json
 import os
 import pickle
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from urllib.parse import quote
 from wavegate import __version__
 from wavegate.adapters.journal.glance import read_glance
 from wavegate.adapters.journal.reader import JournalReader
-from wavegate.core import folding
 from wavegate.core import state as states
 from wavegate.core.events import GateDecided, GateOpened, Record
 from wavegate.core.folding import fold
@@ -28,7 +27,7 @@ from wavegate.core.state import State
 
 WORTH = 500
 """How many events must have come since the last time."""
-_MODULES = frozenset({"wavegate.core.state", "wavegate.core.outcomes"})
+_CORE = "wavegate.core."
 
 
 def glance_at(journal: JournalReader, rollout_id: str, folder: Path) -> State:
@@ -75,9 +74,10 @@ class _Data(pickle.Unpickler):
     """Reads nothing but the core's own data."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if module not in _MODULES:
+        found = super().find_class(module, name) if module.startswith(_CORE) else None
+        if not isinstance(found, type) or not found.__module__.startswith(_CORE):
             raise pickle.UnpicklingError(f"{module}.{name} has no place in a state")
-        return super().find_class(module, name)
+        return found
 
 
 def _keep(path: Path, state: State, hash_: str) -> None:
@@ -94,9 +94,5 @@ def _keep(path: Path, state: State, hash_: str) -> None:
 
 def _code() -> list[Any]:
     """Return what is another one when states may look otherwise, or mean something else."""
-    return [__version__, *_identities(module.__file__ for module in (states, folding))]
-
-
-def _identities(files: Iterable[str | None]) -> list[list[int]]:
-    found = [Path(file).stat() for file in files if file]
-    return [[status.st_mtime_ns, status.st_size] for status in found]
+    found = [path.stat() for path in sorted(Path(states.__file__).parent.glob("*.py"))]
+    return [__version__, *([status.st_mtime_ns, status.st_size] for status in found)]
