@@ -142,7 +142,8 @@ def outcome(loader: DataLoader, source: Path) -> Any:
         return [problem.subject for problem in inventory.problems]
     members = {name: [host.name for host in inventory.get_hosts(name)] for name in inventory.groups}
     depths = {name: (group.depth, group.priority) for name, group in inventory.groups.items()}
-    belong = {host.name: [group.name for group in host.groups] for host in inventory.hosts.values()}
+    # In which order a host has its groups is a matter of addresses in memory, with Ansible, too.
+    belong = {host.name: sorted(group.name for group in host.groups) for host in inventory.hosts.values()}
     addresses = {host.name: (host.address, host.implicit) for host in inventory.hosts.values()}
     return [take_snapshot(inventory), members, depths, belong, addresses, inventory.localhost]
 
