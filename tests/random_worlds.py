@@ -20,7 +20,7 @@ from wavegate.core.planning import make_plan
 from wavegate.core.quantity import Amount
 from wavegate.core.spec import BudgetSpec, OnBreach, Procedure, RollbackSpec, Sampling
 from wavegate.core.state import State
-from wavegate.simulation.bench import Bench, Catastrophe
+from wavegate.simulation.bench import Bench, Catastrophe, Wish
 from wavegate.simulation.fates import Fate, Fates
 from wavegate.simulation.oracle import EndlessError
 from wavegate.simulation.world import START
@@ -39,11 +39,14 @@ class RandomWorld:
     catastrophes: list[list[Catastrophe]]
     stops: list[tuple[float, ev.StopRequested]]
     steady: bool
+    wishes: list[Wish]
 
     def bench(self, *, calm: bool = False) -> Bench:
         """Return the world's bench; a `calm` one has the same fates and nothing else happens."""
         fates = replace(self.fates)
-        return Bench(self.plan, fates) if calm else Bench(self.plan, fates, self.catastrophes, self.stops)
+        if calm:
+            return Bench(self.plan, fates)
+        return Bench(self.plan, fates, self.catastrophes, self.stops, wishes=self.wishes)
 
 
 def make_world(seed: int) -> RandomWorld:
@@ -60,7 +63,12 @@ def make_world(seed: int) -> RandomWorld:
         (START + rng.uniform(1, 150), ev.StopRequested("ann", now=rng.random() < 0.4))
         for _ in range(rng.choice([0, 0, 0, 1, 2]))
     ]
-    return RandomWorld(seed, plan, Fates(fates, seed=seed), deaths, stops, steady)
+    wishes = [_make_wish(rng) for _ in range(rng.choice([0, 0, 1, 2, 4]))]
+    return RandomWorld(seed, plan, Fates(fates, seed=seed), deaths, stops, steady, wishes)
+
+
+def _make_wish(rng: random.Random) -> Wish:
+    return Wish(rng.choice(["retry", "skip"]), rng.choice([0, 0, rng.randrange(1, 20)]))
 
 
 def _make_plan(rng: random.Random) -> Plan:
@@ -161,8 +169,8 @@ def walk_world(seed: int) -> tuple[Bench, State, list[str]]:
     except EndlessError as error:
         return bench, fold(State(), bench.records), [str(error)]
     broken = list(bench.oracle.broken)
-    jumps = any("jump" in what for what in bench.happened)
-    if world.steady and bench.happened and not jumps and not world.stops:
+    decisive = any(what.split()[0] in {"jump", "retry", "skip"} for what in bench.happened)
+    if world.steady and bench.happened and not decisive and not world.stops:
         calm = world.bench(calm=True)
         undisturbed = calm.run()
         if _kind(undisturbed.status) != _kind(state.status):
@@ -198,7 +206,7 @@ def tell(seed: int) -> None:
     )
     for host, fate in world.fates.of.items():
         print(host, fate)
-    print(world.catastrophes, world.stops, "steady" if world.steady else "")
+    print(world.catastrophes, world.stops, world.wishes, "steady" if world.steady else "")
     bench, state, broken = walk_world(seed)
     for record in bench.records:
         if not isinstance(record.event, ev.SweepEnded | ev.SweepStarted):

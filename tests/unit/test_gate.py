@@ -8,7 +8,7 @@ from wavegate.core.events import Measurement
 from wavegate.core.gate import Judgement, judge_tally, worst
 from wavegate.core.outcomes import Reading, Verdict
 from wavegate.core.spec import Sampling
-from wavegate.core.state import Tally
+from wavegate.core.tallies import Tally
 
 LETTERS = {"g": Reading.GOOD, "b": Reading.BAD, "i": Reading.INCONCLUSIVE, "e": Reading.ERROR}
 

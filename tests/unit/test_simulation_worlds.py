@@ -47,7 +47,7 @@ def test_random_worlds_are_of_every_kind() -> None:
         struck.update(what.split()[0] for what in bench.happened)
     wanted = {Status.COMPLETED, Status.HELD, Status.HALTED, Status.ROLLED_BACK, Status.ROLLBACK_FAILED}
     assert set(ends) == wanted
-    assert {"death", "pause", "slow", "jump", "process"} <= set(struck)
+    assert {"death", "pause", "slow", "jump", "process", "retry", "skip"} <= set(struck)
 
 
 def test_a_world_is_the_same_every_time_it_is_walked() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +15,8 @@ from wavegate.core.dispatch import next_batch
 from wavegate.core.events import Measurement
 from wavegate.core.gate import find_bad_hosts, judge_gate, judge_tally, targets_of, worst
 from wavegate.core.outcomes import Outcome, Reading
-from wavegate.core.state import GateState, Series, Tally
+from wavegate.core.state import GateState
+from wavegate.core.tallies import Series, Tally
 from wavegate.reports.standing import take_standing
 
 
@@ -25,6 +28,8 @@ def check_counts(plan, state):
         if state.rollback is None:
             assert here.begun == indexes_begun(state, planned)
             assert here.first_waiting == min(set(range(len(planned.batches) + 1)) - here.begun)
+        check_counters(here.counts, [state.host(host) for host in planned.hosts])
+    check_counters(state.counts, [state.host(host) for host in plan.hosts])
     assert count_bad(state) == sum(state.host(h).is_bad for h in plan.hosts)
     assert state.hosts_in_flight == sum(len(batch.hosts) for batch in state.in_flight.values())
     first = next((w for w in plan.waves if state.wave(w.name).completed_at is None), None)
@@ -32,6 +37,13 @@ def check_counts(plan, state):
     ended = [b for b in state.batches.values() if b.ended_at is not None and "rollback" not in b.procedures]
     assert state.batches_ended == len(ended)
     assert state.batch_seconds == pytest.approx(sum(b.ended_at - b.started_at for b in ended))
+
+
+def check_counters(counts, hosts):
+    bad = [host for host in hosts if host.is_bad]
+    assert counts.made_bad == Counter(host.bad_as for host in bad if not host.is_sick)
+    assert counts.sick == Counter(host.bad_as for host in bad if host.is_sick)
+    assert counts.ended == sum(host.outcome is not None for host in hosts)
 
 
 def indexes_begun(state, planned):
@@ -52,7 +64,8 @@ def check_rollback(state):
     tried = [state.host(h) for h in rollback.hosts if state.host(h).forward]
     bad = {None, Outcome.ROLLED_BACK}
     assert len(rollback.failed) == sum(host.outcome not in bad for host in tried)
-    assert rollback.waiting == sorted(set(rollback.waiting), reverse=True)
+    for waiting in rollback.waiting.values():
+        assert waiting == sorted(set(waiting))
 
 
 def check_gates(plan, state, now):
@@ -154,3 +167,32 @@ def test_a_gate_of_which_every_host_is_bad_has_measured_nothing():
     plan = plan_of(make_fleet(all=1), wave("all", after="healthy"))
     gate = GateState("all", "after", "healthy", 0.0, ("all-01",), out={"all-01"})
     assert judge_gate(plan, gate, 1.0).verdict == "inconclusive"
+
+
+@settings(deadline=None)
+@given(data=st.data())
+def test_sweeps_counted_together_count_like_measurements_one_by_one(data):
+    hosts = [f"h{n}" for n in range(12)]
+    together, single, out = Series(), Series(), set()
+    sweep = ()
+    for _ in range(data.draw(st.integers(1, 6))):
+        if not sweep or data.draw(st.booleans()):
+            details = data.draw(st.sampled_from([["as told"], [f"told {n}" for n in range(9)]]))
+            readings = data.draw(st.sampled_from([[Reading.GOOD], list(Reading)]))
+            sweep = tuple(
+                Measurement(host, data.draw(st.sampled_from(readings)), data.draw(st.sampled_from(details)))
+                for host in hosts
+                if host not in out
+            )
+        together.add_all(sweep, out)
+        for measurement in sweep:
+            single.add(measurement, judged=measurement.target not in out)
+        assert together.tallies == single.tallies
+        assert together.total.counts[:4] == single.total.counts[:4]
+        assert {c: set(g) for c, g in together.alike.items()} == {c: set(g) for c, g in single.alike.items()}
+        if data.draw(st.booleans()):
+            gone = data.draw(st.sampled_from(hosts))
+            out.add(gone)
+            together.drop(gone)
+            single.drop(gone)
+            sweep = ()

@@ -1,13 +1,15 @@
 """Whole rollouts through the real engine and journal, in a fake world with a clock that jumps."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.world import Bench, World, make_fleet, plan_of, wave
+from tests.world import START, Bench, World, make_fleet, plan_of, wave
 from wavegate.core import events as ev
 from wavegate.core.outcomes import Outcome, Reading, Status, Verdict
-from wavegate.core.spec import Budget
+from wavegate.core.spec import Budget, GateProbe, Sampling
 
 TWO_WAVES = (wave("pilot", after="healthy"), wave("rest", batch=[2], failure_budget=1, after="healthy"))
 FLEET = make_fleet(pilot=1, rest=6)
@@ -39,6 +41,19 @@ def test_the_next_wave_waits_for_the_soak():
     gate = state.wave("pilot").after
     assert state.wave("rest").started_at - gate.opened_at >= 20
     assert gate.series["answers"].ended >= 10
+
+
+def test_probes_that_always_measure_do_not_keep_a_gate_shut():
+    plan = plan_of(make_fleet(pilot=2), wave("pilot", after="healthy"))
+    other = replace(plan.probes["answers"], name="other")
+    uses = tuple(
+        GateProbe(probe=name, sampling=Sampling(interval=0.05)) for name in ("answers", "other")
+    )  # a sweep takes 0.1 s in this world: one of them is always under way
+    gate = replace(plan.gates["healthy"], probes=uses, soak=1.0)
+    plan = replace(plan, probes={**plan.probes, "other": other}, gates={"healthy": gate})
+    bench = Bench(plan, World())
+    assert bench.run().status is Status.COMPLETED
+    assert bench.world.time < START + 12
 
 
 def test_every_intent_is_in_the_journal_before_the_act():

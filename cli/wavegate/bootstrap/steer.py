@@ -6,12 +6,13 @@ Each verb is refused, with what to do instead, where it makes no sense; otherwis
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 
 from wavegate.bootstrap.material import match_hosts
 from wavegate.bootstrap.reading import OpenedRollout, open_project_journal, user_name
 from wavegate.bootstrap.walk import carry_on, end_as_it_stands
+from wavegate.core import again
 from wavegate.core import events as ev
 from wavegate.core.outcomes import CLOSED, WALKING, Outcome, Status
 from wavegate.core.plan import PlannedWave
@@ -41,10 +42,8 @@ def go_on(opened: OpenedRollout, watcher: Watcher, *, stays: bool = True) -> Sta
 def retry(opened: OpenedRollout, watcher: Watcher, patterns: str) -> State:
     """Do bad hosts again (all of them without `patterns`), and what stopped the rollout is judged anew."""
     _require(opened, _AGAIN, "be retried")
-    chosen = set(_choose_hosts(opened, patterns)) if patterns else set(_bad_hosts(opened))
-    retried = [event for wave in opened.plan.waves if (event := _retry_in(wave, chosen))]
-    if not retried and opened.state.failed_gate:
-        retried = [ev.HostsRetried(opened.state.failed_gate, (), (), user_name())]
+    chosen = set(_choose_hosts(opened, patterns)) if patterns else again.hosts_to_retry(opened.state)
+    retried = again.retry(opened.plan, opened.state, chosen, user_name())
     if not retried:
         raise _refuse(
             opened, "no host of it is bad", f"name hosts: wavegate retry {opened.row.id} --hosts HOST"
@@ -55,25 +54,12 @@ def retry(opened: OpenedRollout, watcher: Watcher, patterns: str) -> State:
     return carry_on(opened.row, opened.project, watcher, retried)
 
 
-def _retry_in(wave: PlannedWave, chosen: set[str]) -> ev.HostsRetried | None:
-    hosts = tuple(host for host in wave.hosts if host in chosen)
-    batches = tuple(index for index, batch in enumerate(wave.batches) if chosen.intersection(batch.hosts))
-    return ev.HostsRetried(wave.name, hosts, batches, user_name()) if hosts else None
-
-
-def _bad_hosts(opened: OpenedRollout) -> Iterable[str]:
-    again = {Outcome.FAILED, Outcome.UNREACHABLE, Outcome.TIMED_OUT, Outcome.ABORTED, Outcome.NOT_STARTED}
-    for name, host in opened.state.hosts.items():
-        if host.is_bad or (host.outcome in again and host.forward is None):
-            yield name
-
-
 def skip(opened: OpenedRollout, host: str, reason: str) -> State:
     """Take a host out of the rollout; it counts neither as done nor as bad."""
     _require(opened, _AGAIN - {Status.COMPLETED}, "have a host skipped")
     if host not in opened.plan.hosts:
         raise _tell_unknown("host", host, opened.plan.hosts)
-    if opened.state.host(host).outcome is Outcome.DONE and not opened.state.host(host).is_bad:
+    if not again.may_be_skipped(opened.state, host):
         raise _refuse(opened, f"{host} is done already", f"see `wavegate report {opened.row.id}`")
     wave = next(wave.name for wave in opened.plan.waves if host in wave.hosts)
     return _note(opened, ev.HostSkipped(wave, host, user_name(), reason))

@@ -7,13 +7,13 @@ are no breach: the fleet is ill, but not by our doing, and the rollout is held.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wavegate.core import events as ev
 from wavegate.core.plan import Plan, PlannedWave
 from wavegate.core.spec import Budget
-from wavegate.core.state import HostState, State
+from wavegate.core.state import Counts, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,58 +33,64 @@ def bad_hosts(state: State, wave: PlannedWave) -> tuple[str, ...]:
 
 def find_breach(plan: Plan, state: State, wave: PlannedWave) -> ev.BudgetBreached | None:
     """Return the breach of the wave's or the rollout's budget by hosts that the rollout made bad."""
-    made = _made_bad(state, wave.name)
-    over = find_overspent(wave.budget, _classes(state, made))
-    if over and _is_sampled(wave.budget, state, wave.hosts):
+    if not state.counts.made_bad:  # by far the most frequent answer
+        return None
+    here = state.wave(wave.name).counts
+    over = _overspent(wave.budget, here.made_bad)
+    if over and _is_sampled(wave.budget, here, len(wave.hosts)):
+        made = _made_bad(state, wave.name)
         return _tell("wave", wave.name, state, over, _first(state, wave.hosts, made, over))
-    made = _made_bad(state)
-    over = find_overspent(plan.budget, _classes(state, made))
-    if over and _is_sampled(plan.budget, state, plan.hosts):
+    over = _overspent(plan.budget, state.counts.made_bad)
+    if over and _is_sampled(plan.budget, state.counts, count_hosts(plan)):
+        made = _made_bad(state)
         return _tell("rollout", wave.name, state, over, _first(state, plan.hosts, made, over))
     return None
 
 
 def is_fleet_ill(plan: Plan, state: State, wave: PlannedWave) -> bool:
     """Whether, with the hosts that were sick before, more are bad than the wave or the rollout tolerates."""
-    here = state.wave(wave.name)
-    if here.sick and find_overspent(wave.budget, _classes(state, here.bad)):
-        return True
-    if not any(other.sick for other in state.waves.values()):
+    if not state.counts.sick:
         return False
-    everywhere = {host for other in state.waves.values() for host in other.bad}
-    return find_overspent(plan.budget, _classes(state, everywhere)) is not None
+    here = state.wave(wave.name).counts
+    return bool(
+        (here.sick and _overspent(wave.budget, here.made_bad + here.sick))
+        or _overspent(plan.budget, state.counts.made_bad + state.counts.sick)
+    )
 
 
 def find_overspent(budget: Budget, classes: Iterable[str]) -> Overspent | None:
     """Return the limit that bad hosts of these classes exceed: the total first, then one of a class."""
-    counts = Counter(classes)
-    if budget.tolerated is not None and counts.total() > budget.tolerated:
-        return Overspent("bad", counts.total(), budget.tolerated)
+    return _overspent(budget, Counter(classes))
+
+
+def _overspent(budget: Budget, counts: Mapping[str, int]) -> Overspent | None:
+    total = sum(counts.values())
+    if budget.tolerated is not None and total > budget.tolerated:
+        return Overspent("bad", total, budget.tolerated)
     for kind, tolerated in budget.by_class.items():
-        if counts[kind] > tolerated:
+        if counts.get(kind, 0) > tolerated:
             return Overspent(kind, counts[kind], tolerated)
     return None
 
 
-def class_of(host: HostState) -> str:
-    """Return in which way a bad host is bad, as a class of failure budgets."""
-    outcome = host.forward or host.outcome
-    return "found_bad" if host.found_bad else str(outcome)
-
-
 def count_bad(state: State) -> int:
     """Return how many hosts of the rollout are bad: a bad outcome, or found bad by a probe."""
-    return sum(len(wave.bad) for wave in state.waves.values())
+    return state.counts.made_bad.total() + state.counts.sick.total()
+
+
+def count_hosts(plan: Plan) -> int:
+    """Return how many hosts the plan has."""
+    return sum(len(wave.hosts) for wave in plan.waves)
 
 
 def tell_final(plan: Plan, state: State, breach: ev.BudgetBreached) -> str:
     """Return the breach's reason with how it ended: what was in flight has counted since."""
     if breach.level == "rollout":
-        hosts, budget = _made_bad(state), plan.budget
+        counts, budget = state.counts, plan.budget
     else:
-        hosts = _made_bad(state, breach.wave)
+        counts = state.wave(breach.wave).counts
         budget = next(wave.budget for wave in plan.waves if wave.name == breach.wave)
-    over = find_overspent(budget, _classes(state, hosts))
+    over = _overspent(budget, counts.made_bad)
     ended = over.count if over else breach.bad
     return f"{breach.reason}; tolerated {breach.tolerated}, ended with {ended}"
 
@@ -95,21 +101,14 @@ def _made_bad(state: State, wave: str = "") -> set[str]:
     return {host for here in waves for host in here.bad - here.sick}
 
 
-def _classes(state: State, hosts: Iterable[str]) -> list[str]:
-    return [class_of(state.hosts[host]) for host in hosts]
-
-
-def _is_sampled(budget: Budget, state: State, hosts: Sequence[str]) -> bool:
+def _is_sampled(budget: Budget, counts: Counts, hosts: int) -> bool:
     """Whether enough hosts have ended for the budget to judge: its minimum sample, or all there are."""
-    if not budget.minimum_sample:
-        return True
-    ended = sum(state.host(host).outcome is not None for host in hosts)
-    return ended >= min(budget.minimum_sample, len(hosts))
+    return not budget.minimum_sample or counts.ended >= min(budget.minimum_sample, hosts)
 
 
 def _first(state: State, order: Sequence[str], bad: set[str], over: Overspent) -> str:
     """Return the first bad host of the class that is overspent."""
-    return next(host for host in order if host in bad and over.kind in {"bad", class_of(state.hosts[host])})
+    return next(host for host in order if host in bad and over.kind in {"bad", state.hosts[host].bad_as})
 
 
 def _tell(level: str, wave: str, state: State, over: Overspent, first: str) -> ev.BudgetBreached:

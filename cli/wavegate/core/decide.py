@@ -8,7 +8,7 @@ answer is empty; then only an outcome from the world or the time of `wakes_at` c
 from __future__ import annotations
 
 from wavegate.core import events as ev
-from wavegate.core.budget import class_of, count_bad, find_breach, find_overspent, is_fleet_ill, tell_final
+from wavegate.core.budget import count_bad, count_hosts, find_breach, find_overspent, is_fleet_ill, tell_final
 from wavegate.core.dispatch import next_batch
 from wavegate.core.gate import find_bad_hosts, judge_gate
 from wavegate.core.obligations import discharge_first
@@ -26,7 +26,9 @@ def decide(plan: Plan, state: State, now: float) -> Events:
     """Return the events to write next; empty when there is nothing to do at `now`."""
     if state.status not in WALKING:
         return ()
-    return discharge_first(plan, state, _decide(plan, state, now))
+    decided = _decide(plan, state, now)
+    taken_out = state.obligations or state.discharging
+    return discharge_first(plan, state, decided) if taken_out else decided
 
 
 def _decide(plan: Plan, state: State, now: float) -> Events:
@@ -86,7 +88,11 @@ def open_gate(plan: Plan, state: State) -> GateState | None:
 
 def current_wave(plan: Plan, state: State) -> PlannedWave | None:
     """Return the first wave that is not completed; None when all are."""
-    return next((wave for wave in plan.waves if wave.name not in state.completed), None)
+    waves, completed = plan.waves, state.completed
+    for place in range(state.surely_completed, len(waves)):
+        if waves[place].name not in completed:
+            return waves[place]
+    return None
 
 
 def _walk(plan: Plan, state: State, wave: PlannedWave, now: float) -> Events:
@@ -143,7 +149,7 @@ def _report_bad_hosts(state: State, wave: PlannedWave, gate: str, bad: dict[str,
     """Write which hosts are bad, and fail the gate when that is more than the wave tolerates."""
     found = tuple(ev.HostFoundBad(wave.name, host, probe, why) for host, (probe, why) in bad.items())
     here = state.wave(wave.name)
-    known = [class_of(state.host(host)) for host in here.bad - here.sick - bad.keys()]
+    known = [state.host(host).bad_as for host in here.bad - here.sick - bad.keys()]
     over = find_overspent(wave.budget, [*known, *("found_bad" for _ in bad)])
     if over is None:
         return found
@@ -204,6 +210,6 @@ def _tell_idle(state: State, wave: PlannedWave) -> str:
 
 def _tell_completed(plan: Plan, state: State) -> str:
     done, bad = sum(len(wave.done) for wave in state.waves.values()), count_bad(state)
-    return f"{done} of {len(plan.hosts)} hosts done" + (
+    return f"{done} of {count_hosts(plan)} hosts done" + (
         f", {bad} bad within the failure budget" if bad else ""
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import chain, count
+from itertools import count
 
 from wavegate.core import events as ev
 from wavegate.core.plan import Plan, PlannedWave
@@ -20,22 +20,37 @@ def next_batch(plan: Plan, state: State, wave: PlannedWave) -> ev.BatchSubmitted
     if not _has_room(state, wave, 1):
         return None
     here, flying = state.wave(wave.name), _count_flying(state, wave)
-    steps = [wave.batches[batch.index].step for batch in state.in_flight.values() if batch.wave == wave.name]
+    step = _step_in_flight(state, wave)
     for index in range(here.first_waiting, len(wave.batches)):
         if index in here.begun:
             continue
         batch = wave.batches[index]
-        steps.append(batch.step)
-        hosts = tuple(host for host in batch.hosts if state.host(host).outcome is None)
+        hosts = _without_outcome(state, batch.hosts)
         if not hosts:  # a person skipped them all
             continue
-        if batch.step > min(steps) or not _has_room(state, wave, len(hosts)):
+        step = min(step, batch.step)
+        if batch.step > step or not _has_room(state, wave, len(hosts)):
             return None
         if _may_join(wave, flying, hosts):
             procedures = tuple(procedure.value for procedure in plan.procedures)
             name = name_batch(state, f"{wave.name}.{index + 1}")
             return ev.BatchSubmitted(name, wave.name, index, hosts, settled_first(state, hosts, procedures))
     return None
+
+
+def _step_in_flight(state: State, wave: PlannedWave) -> int:
+    """Return the earliest step of the ramp of which a batch is in flight; of none, the last step."""
+    last = wave.batches[-1].step
+    if not last:
+        return 0
+    flying = (batch.index for batch in state.in_flight.values() if batch.wave == wave.name)
+    return min((wave.batches[index].step for index in flying), default=last)
+
+
+def _without_outcome(state: State, hosts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the hosts of a batch that have no outcome: all of them, unless something went wrong before."""
+    known = state.hosts
+    return tuple(host for host in hosts if host not in known or known[host].outcome is None)
 
 
 def next_rollback(plan: Plan, state: State) -> ev.BatchSubmitted | None:
@@ -56,7 +71,7 @@ def _next_rollback_of(state: State, wave: PlannedWave) -> ev.BatchSubmitted | No
     if rollback is None or not _has_room(state, wave, 1):
         return None
     flying = _count_flying(state, wave)
-    for index in rollback.waiting.get(wave.name, ()):
+    for index in reversed(rollback.waiting.get(wave.name, ())):
         batch = reversed(wave.batches[index].hosts)
         hosts = tuple(
             host for host in batch if host in rollback.chosen and _awaits_rollback(state.host(host))
@@ -72,7 +87,8 @@ def _next_rollback_of(state: State, wave: PlannedWave) -> ev.BatchSubmitted | No
 
 def settled_first(state: State, hosts: Sequence[str], procedures: tuple[str, ...]) -> tuple[str, ...]:
     """Return the procedures, after one that makes sure that no task of an earlier batch is at work there."""
-    in_doubt = any(state.host(host).in_doubt for host in hosts)
+    known = state.hosts
+    in_doubt = any(host in known and known[host].in_doubt for host in hosts)
     return (Procedure.SETTLE.value, *procedures) if in_doubt else procedures
 
 
@@ -101,11 +117,15 @@ def may_start(state: State, wave: PlannedWave, host: str) -> bool:
 
 def _may_join(wave: PlannedWave, flying: Counter[str], hosts: Sequence[str]) -> bool:
     """Whether at most `at_most` hosts of one `apart` value would be in flight with these."""
+    if not wave.apart:
+        return True
     joining = Counter(wave.apart[host] for host in hosts if host in wave.apart)
     return all(flying[value] + more <= wave.at_most for value, more in joining.items())
 
 
 def name_batch(state: State, base: str) -> str:
     """Return `base`, or `base-try2`, `base-try3` for a second or third try."""
-    names = chain((base,), (f"{base}-try{number}" for number in count(2)))
+    if base not in state.batches:
+        return base
+    names = (f"{base}-try{number}" for number in count(2))
     return next(name for name in names if name not in state.batches)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Callable, Iterable
-from operator import neg
 
 from wavegate.core import events as ev
 from wavegate.core import folding_gates, obligations
-from wavegate.core.counting import count_host, host_of, wave_of
+from wavegate.core.counting import count_host, host_of, wait_again, wait_no_more, wave_of
 from wavegate.core.outcomes import Outcome, Status, Verdict
 from wavegate.core.state import (
     BatchState,
@@ -49,10 +47,9 @@ def _resumed(state: State, event: ev.RolloutResumed, at: float) -> None:  # noqa
     obligations.try_again(state)
     for name, host in state.hosts.items():
         if host.outcome is not None and _has_another_turn(state, name, host, stood):
-            host.stood = (host.outcome, host.doubtful, host.is_sick)
-            host.outcome, host.doubtful, host.is_sick = None, False, False
+            _promise_another_turn(host)
             batch = state.batches[host.batch]
-            _wait_again(state, batch.wave, batch.index)
+            wait_again(state, batch.wave, batch.index)
             count_host(state, batch.wave, name)
             _look_later(wave_of(state, batch.wave))
     for wave in state.waves.values():
@@ -65,11 +62,18 @@ def _resumed(state: State, event: ev.RolloutResumed, at: float) -> None:  # noqa
                     series.in_flight = False
 
 
+def _promise_another_turn(host: HostState) -> None:
+    """Take the outcome away, and keep it for the case that the turn does not come."""
+    if host.outcome is not None:
+        host.stood = (host.outcome, host.doubtful, host.is_sick, host.found_bad)
+    host.outcome, host.doubtful, host.is_sick = None, False, False
+
+
 def _stand_as_before(state: State) -> None:
     """Give hosts whose turn did not come again the outcome back that they had: each one has one at rest."""
     for name, host in state.hosts.items():
         if host.stood and host.outcome is None:
-            host.outcome, host.doubtful, host.is_sick = host.stood
+            host.outcome, host.doubtful, host.is_sick, host.found_bad = host.stood
             count_host(state, state.batches[host.batch].wave, name)
         host.stood = None
 
@@ -94,15 +98,6 @@ def _has_another_turn(state: State, name: str, host: HostState, stood: Status) -
     )
 
 
-def _wait_again(state: State, wave: str, index: int) -> None:
-    here, rollback = wave_of(state, wave), state.rollback
-    if rollback is None:
-        here.begun.discard(index)
-        here.first_waiting = min(here.first_waiting, index)
-    elif index not in (waiting := rollback.waiting.setdefault(wave, [])):
-        insort(waiting, index, key=neg)
-
-
 def _wave_started(state: State, event: ev.WaveStarted, at: float) -> None:
     wave_of(state, event.wave).started_at = at
 
@@ -110,6 +105,7 @@ def _wave_started(state: State, event: ev.WaveStarted, at: float) -> None:
 def _wave_completed(state: State, event: ev.WaveCompleted, at: float) -> None:
     wave_of(state, event.wave).completed_at = at
     state.completed.add(event.wave)
+    state.surely_completed += 1
 
 
 def _batch_submitted(state: State, event: ev.BatchSubmitted, at: float) -> None:
@@ -119,9 +115,10 @@ def _batch_submitted(state: State, event: ev.BatchSubmitted, at: float) -> None:
     state.batches[event.batch] = state.in_flight[event.batch] = batch
     state.hosts_in_flight += len(event.hosts)
     if event.obligation:
+        state.discharging += 1
         obligations.begin_discharge(state, event)
         return
-    _wait_no_more(state, event)
+    wait_no_more(state, event)
     for name in event.hosts:
         host = host_of(state, name)
         if "rollback" in event.procedures:
@@ -130,15 +127,6 @@ def _batch_submitted(state: State, event: ev.BatchSubmitted, at: float) -> None:
         host.batch, host.outcome = event.batch, None
         if again:  # a host's first batch changes nothing that is counted
             count_host(state, event.wave, name)
-
-
-def _wait_no_more(state: State, event: ev.BatchSubmitted) -> None:
-    here, rollback = wave_of(state, event.wave), state.rollback
-    here.begun.add(event.index)
-    while here.first_waiting in here.begun:
-        here.first_waiting += 1
-    if rollback and "rollback" in event.procedures:
-        rollback.waiting[event.wave].remove(event.index)
 
 
 def _host_finished(state: State, event: ev.HostFinished, at: float) -> None:  # noqa: ARG001
@@ -158,6 +146,27 @@ def _host_finished(state: State, event: ev.HostFinished, at: float) -> None:  # 
     count_host(state, batch.wave, event.host)
 
 
+def fold_well(state: State, batch: str, hosts: Iterable[str], outcome: Outcome) -> None:
+    """Fold a HostFinished of each of the batch's hosts, all of them done (or put back), at once.
+
+    A simulator has so many of them that an event for each would be most of what it costs.
+    """
+    order = state.batches[batch]
+    here, completed, number = wave_of(state, order.wave), order.procedures, 0
+    for name in hosts:
+        host = state.hosts[name]
+        known = host.completed or host.in_doubt or host.reason or host.counted != _UNCOUNTED
+        if known or outcome is not Outcome.DONE:
+            _host_finished(state, ev.HostFinished(batch, name, outcome, completed=completed), state.at)
+            continue
+        host.outcome, host.completed, host.counted = outcome, completed, _COUNTED_DONE
+        here.done.add(name)
+        number += 1
+    here.counts.ended += number
+    state.counts.ended += number
+
+
+_UNCOUNTED, _COUNTED_DONE = (False, "", False), (True, "", False)
 _END_OUTCOME = {"timed_out": Outcome.TIMED_OUT}
 _SICK_OUTCOMES = frozenset({Outcome.FAILED, Outcome.UNREACHABLE, Outcome.TIMED_OUT})
 _IN_DOUBT = frozenset({Outcome.UNREACHABLE, Outcome.TIMED_OUT, Outcome.ABORTED, Outcome.ROLLBACK_FAILED})
@@ -176,6 +185,7 @@ def _batch_ended(state: State, event: ev.BatchEnded, at: float) -> None:
     if batch.obligation:
         if event.status != "ended":
             _doubt(host_of(state, batch.hosts[0]), event.batch, Outcome.ABORTED)
+        state.discharging -= 1
         obligations.end_discharge(state, batch)
         return
     if "rollback" not in batch.procedures:
@@ -218,21 +228,23 @@ def _rollback_started(state: State, event: ev.RollbackStarted, at: float) -> Non
         if host.forward is not None:  # a second try to put it back
             host.outcome = None
         batch = state.batches[host.batch]
-        _wait_again(state, batch.wave, batch.index)
+        wait_again(state, batch.wave, batch.index)
 
 
 def _retried(state: State, event: ev.HostsRetried, at: float) -> None:  # noqa: ARG001
     for name in event.hosts:
         host = host_of(state, name)
-        host.outcome, host.found_bad, host.doubtful, host.is_sick = None, "", False, False
+        _promise_another_turn(host)
+        host.found_bad = ""
         count_host(state, event.wave, name)
         wave_of(state, event.wave).skipped.discard(name)
     for index in event.batches:
-        _wait_again(state, event.wave, index)
+        wait_again(state, event.wave, index)
     _judge_anew(state)
     here = wave_of(state, event.wave)
     here.after, here.completed_at = None, None
     state.completed.discard(event.wave)
+    state.surely_completed = 0
 
 
 def _skipped(state: State, event: ev.HostSkipped, at: float) -> None:  # noqa: ARG001

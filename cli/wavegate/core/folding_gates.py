@@ -5,7 +5,8 @@ from __future__ import annotations
 from wavegate.core import events as ev
 from wavegate.core.counting import count_host, host_of, wave_of
 from wavegate.core.outcomes import Verdict
-from wavegate.core.state import GateState, Series, State
+from wavegate.core.state import GateState, State
+from wavegate.core.tallies import Series
 
 
 def gate_opened(state: State, event: ev.GateOpened, at: float) -> None:
@@ -29,13 +30,20 @@ def sweep_started(state: State, event: ev.SweepStarted, at: float) -> None:
     series.started, series.started_at, series.in_flight = event.number, at, True
 
 
-def sweep_ended(state: State, event: ev.SweepEnded, at: float) -> None:
-    """Count what a probe answered."""
+def sweep_ended(state: State, event: ev.SweepEnded, at: float, number: int = 1) -> None:
+    """Count what a probe answered, maybe so many times."""
     gate = gate_of(state, event.wave, event.side)
     series = gate.series[event.probe]
     series.ended, series.ended_at, series.in_flight = event.number, at, False
-    for measurement in event.measurements:
-        series.add(measurement, judged=measurement.target not in gate.out)
+    series.measured_at = series.started_at
+    series.add_all(event.measurements, gate.out, number)
+
+
+def fold_sweeps(state: State, last: ev.SweepEnded, number: int, started_at: float, ended_at: float) -> None:
+    """Fold so many more sweeps of the probe at once, up to `last`, whose times these are; all are alike."""
+    series = gate_of(state, last.wave, last.side).series[last.probe]
+    series.started, series.started_at = last.number, started_at
+    sweep_ended(state, last, ended_at, number)
 
 
 def sweep_counted(state: State, event: ev.SweepCounted, at: float) -> None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from wavegate.core.outcomes import Reading, Verdict
 from wavegate.core.plan import Plan
 from wavegate.core.spec import GateProbe, GateSpec, Sampling, Scope
-from wavegate.core.state import GateState, Series, Tally
+from wavegate.core.state import GateState
+from wavegate.core.tallies import Series, Tally
 
 _RANK = {Verdict.PASS: 0, None: 1, Verdict.INCONCLUSIVE: 2, Verdict.FAIL: 3}
 
@@ -53,6 +54,8 @@ def targets_of(plan: Plan, gate: GateState, probe: str) -> tuple[str, ...]:
     """Return what the probe measures now: the gate's hosts that are not known to be bad, or "" once."""
     if plan.probes[probe].scope is Scope.ONCE:
         return ("",)
+    if not gate.out:
+        return gate.targets
     return tuple(host for host in gate.targets if host not in gate.out)
 
 
@@ -91,8 +94,11 @@ def judge_gate(plan: Plan, gate: GateState, now: float) -> Judgement:
 
 
 def is_fresh(series: Series, use: GateProbe, soaked_until: float) -> bool:
-    """Whether the newest sweep is over and began within one interval of the soak's end, or later."""
-    return not series.in_flight and series.started_at >= soaked_until - use.sampling.interval
+    """Whether the newest sweep that is over began within one interval of the soak's end, or later.
+
+    Another one may be under way: where each takes longer than the interval, there always is one.
+    """
+    return series.ended > 0 and series.measured_at >= soaked_until - use.sampling.interval
 
 
 def _judge_probe(plan: Plan, gate: GateState, use: GateProbe) -> Judgement:

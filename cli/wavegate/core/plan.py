@@ -21,6 +21,8 @@ from wavegate.core.spec import (
     Scope,
 )
 
+_FORWARD = (Procedure.PRECHECK, Procedure.BACKUP, Procedure.APPLY, Procedure.VERIFY)
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedBatch:
@@ -102,8 +104,7 @@ class Plan:
     @property
     def procedures(self) -> tuple[Procedure, ...]:
         """Return what one batch does to a host, in order."""
-        forward = (Procedure.PRECHECK, Procedure.BACKUP, Procedure.APPLY, Procedure.VERIFY)
-        return tuple(procedure for procedure in forward if self.playbooks.get(procedure))
+        return tuple(procedure for procedure in _FORWARD if self.playbooks.get(procedure))
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON data with stable keys; `from_json` takes it back."""

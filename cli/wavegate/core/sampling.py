@@ -7,7 +7,8 @@ from wavegate.core.gate import judge_gate, targets_of
 from wavegate.core.outcomes import Verdict
 from wavegate.core.plan import Plan
 from wavegate.core.spec import GateProbe
-from wavegate.core.state import GateState, Series
+from wavegate.core.state import GateState
+from wavegate.core.tallies import Series
 
 
 def due_at(gate: GateState, use: GateProbe) -> float | None:

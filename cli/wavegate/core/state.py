@@ -6,100 +6,12 @@ that wait, targets with equal tallies), so that no decision has to look at every
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from wavegate.core import events as ev
-from wavegate.core.outcomes import BAD_OUTCOMES, CLOSED, Outcome, Reading, Status, Verdict
-
-Counts = tuple[int, int, int, int, int, int, Reading | None]
-
-
-@dataclass(slots=True)
-class Tally:
-    """How one probe's measurements of one target went so far."""
-
-    good: int = 0
-    bad: int = 0
-    inconclusive: int = 0
-    error: int = 0
-    consecutive_good: int = 0
-    consecutive_error: int = 0
-    last: Reading | None = None
-    detail: str = ""
-    value: float | None = None
-
-    def add(self, measurement: ev.Measurement) -> None:
-        """Count one more measurement."""
-        reading = measurement.reading
-        if reading is Reading.GOOD:  # nearly all of them, in large fleets
-            self.good += 1
-            self.consecutive_good += 1
-            self.consecutive_error = 0
-        else:
-            setattr(self, reading.value, getattr(self, reading.value) + 1)
-            self.consecutive_good = 0
-            self.consecutive_error = self.consecutive_error + 1 if reading is Reading.ERROR else 0
-        self.last, self.detail, self.value = reading, measurement.detail, measurement.value
-
-    @property
-    def counts(self) -> Counts:
-        """Return all that a judgement of this tally depends on."""
-        return (
-            self.good,
-            self.bad,
-            self.inconclusive,
-            self.error,
-            self.consecutive_good,
-            self.consecutive_error,
-            self.last,
-        )
-
-
-@dataclass(slots=True)
-class Series:
-    """One probe of one gate: its sweeps and a tally for each target.
-
-    `total` counts all measurements; `alike` groups the targets that are still judged by equal counts, since
-    equal tallies need only one judgement.
-    """
-
-    started: int = 0
-    started_at: float = 0.0
-    ended: int = 0
-    ended_at: float = 0.0
-    in_flight: bool = False
-    tallies: dict[str, Tally] = field(default_factory=dict)
-    total: Tally = field(default_factory=Tally)
-    alike: dict[Counts, dict[str, None]] = field(default_factory=dict)
-
-    def add(self, measurement: ev.Measurement, *, judged: bool) -> None:
-        """Count one more measurement; a target that is not `judged` any more is in no group."""
-        target = measurement.target
-        tally = self.tallies.get(target)
-        if tally is None:
-            tally = self.tallies[target] = Tally()
-        else:
-            self.drop(target)
-        tally.add(measurement)
-        self.total.add(measurement)
-        if judged:
-            counts = tally.counts
-            group = self.alike.get(counts)
-            if group is None:
-                group = self.alike[counts] = {}
-            group[target] = None
-
-    def drop(self, target: str) -> None:
-        """Take the target out of its group."""
-        tally = self.tallies.get(target)
-        if tally is None:
-            return
-        counts = tally.counts
-        group = self.alike.get(counts)
-        if group is not None:
-            group.pop(target, None)
-            if not group:
-                del self.alike[counts]
+from wavegate.core.outcomes import BAD_OUTCOMES, CLOSED, Outcome, Status, Verdict
+from wavegate.core.tallies import Series
 
 
 @dataclass(slots=True)
@@ -138,17 +50,24 @@ class HostState:
     """Bad, and it did not get through the precheck: it was so before, and nothing was changed there."""
     in_doubt: tuple[str, ...] = ()
     """Batches of which a task may still be at work there: its end was not seen."""
-    stood: tuple[Outcome, bool, bool] | None = None
-    """Outcome, `doubtful` and `is_sick` before a resume promised it another turn, until that comes."""
+    stood: tuple[Outcome, bool, bool, str] | None = None
+    """Outcome, `doubtful`, `is_sick` and `found_bad` before another turn was promised, until that comes."""
     found_bad: str = ""
     forward: Outcome | None = None
     """The outcome of the way forward, where `outcome` tells the rollback's."""
+    counted: tuple[bool, str, bool] = (False, "", False)
+    """As what it is in the counters of its wave: with an outcome, bad in which way, sick."""
 
     @property
     def is_bad(self) -> bool:
         """Whether the host counts against the failure budget; one whose batch a person stopped does not."""
         outcome = self.forward or self.outcome
         return (outcome in BAD_OUTCOMES and not self.doubtful) or bool(self.found_bad)
+
+    @property
+    def bad_as(self) -> str:
+        """Return in which way a bad host is bad, as a class of failure budgets."""
+        return "found_bad" if self.found_bad else str(self.forward or self.outcome)
 
 
 @dataclass(slots=True)
@@ -185,6 +104,18 @@ class BatchState:
 
 
 @dataclass(slots=True)
+class Counts:
+    """How many hosts have an outcome, and class of failure budgets -> how many are bad in that way.
+
+    `made_bad` are those that the rollout made bad, `sick` those that were so before; no class is at 0.
+    """
+
+    ended: int = 0
+    made_bad: Counter[str] = field(default_factory=Counter)
+    sick: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
 class WaveState:
     """One wave's way: started, all hosts with an outcome, completed.
 
@@ -205,11 +136,12 @@ class WaveState:
     not_started: set[str] = field(default_factory=set)
     begun: set[int] = field(default_factory=set)
     first_waiting: int = 0
+    counts: Counts = field(default_factory=Counts)
 
 
 @dataclass(slots=True)
 class RollbackState:
-    """The hosts to be put back, and why; `waiting` maps a wave to its batches not begun yet, last first.
+    """The hosts to be put back, and why; `waiting` maps a wave to its batches not begun yet, last one last.
 
     `failed` are hosts that could not be put back; `wave` is where the trouble was.
     """
@@ -241,8 +173,13 @@ class State:
     in_flight: dict[str, BatchState] = field(default_factory=dict)
     hosts_in_flight: int = 0
     """How many hosts belong to batches that have not ended."""
+    discharging: int = 0
+    """How many batches in flight discharge an obligation."""
     completed: set[str] = field(default_factory=set)
     """The names of the waves that are completed."""
+    surely_completed: int = 0
+    """So many of the plan's first waves are completed; maybe more are."""
+    counts: Counts = field(default_factory=Counts)
     batches_ended: int = 0
     batch_seconds: float = 0.0
     """How long the batches that ended on the way forward took, all together."""

@@ -5,9 +5,10 @@ A `Bench` is one rollout: its plan, its world, its journal, and an oracle that l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+from wavegate.core import again
 from wavegate.core import events as ev
 from wavegate.core.folding import fold
 from wavegate.core.outcomes import CLOSED, Status
@@ -58,6 +59,25 @@ class Catastrophe:
     seconds: float = 0.0
 
 
+AGAIN = frozenset({Status.HALTED, Status.HELD, Status.INTERRUPTED})
+"""Where a person may have hosts done again, or skip one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A person's `retry` or `skip`; `number` chooses the host, or (0, for a retry) all of them."""
+
+    verb: str
+    number: int = 0
+
+    def choose(self, hosts: Collection[str]) -> tuple[str, ...]:
+        """Return the chosen ones of the hosts that come into question."""
+        candidates = tuple(sorted(hosts))
+        if not candidates or (self.verb == "retry" and not self.number):
+            return candidates
+        return (candidates[self.number % len(candidates)],)
+
+
 @dataclass(slots=True)
 class Bench:
     """One rollout. `catastrophes[n]` are what happens to its n-th process; `stops` are requests to stop."""
@@ -68,6 +88,8 @@ class Bench:
     stops: Sequence[tuple[float, ev.StopRequested]] = ()
     resumes: int = 3
     """How often a person goes on with a rollout that is held."""
+    wishes: Sequence[Wish] = ()
+    """What persons do, one after the other, where the rollout has come to rest and that is possible."""
     watcher: Watcher = field(default_factory=Blind)
     world: World = field(init=False)
     ledger: Ledger = field(default_factory=Ledger)
@@ -91,26 +113,46 @@ class Bench:
         process = self._new_process()
         process.journal.create(ROLLOUT, self.plan, "rollouts/simulated.yml", self.world.now())
         process.journal.acquire(ROLLOUT, self.world.now())
-        state = self._survive(process, lambda engine: engine.start("the bench"))
+        state = self._go_on(self._survive(process, lambda engine: engine.start("the bench")))
+        for wish in self.wishes:
+            if state.status in AGAIN:
+                state = self._go_on(self._fulfil(wish, state))
+        self.oracle.judge_end(self.world, state, self.records)
+        return state
+
+    def _go_on(self, state: State) -> State:
+        """Resume until nobody would any more."""
         held = 0
         while state.status not in AT_REST and held < self.resumes:
             held += state.status is Status.HELD
             state = self.resume()
-        if state.status is Status.INTERRUPTED:
-            state = self.resume()
-        self.oracle.judge_end(self.world, state, self.records)
-        return state
+        return self.resume() if state.status is Status.INTERRUPTED else state
 
-    def resume(self) -> State:
+    def resume(self, before: Sequence[ev.Event] = ()) -> State:
         """Have another process go on, as `wavegate resume` does; return where the rollout stands then."""
-        if self.processes[-1].journal.find(ROLLOUT).status in AT_REST:
+        stands = self.processes[-1].journal.find(ROLLOUT).status
+        if stands in AT_REST and not (before and stands in AGAIN):
             return fold(State(), self.records)
         process = self._new_process()
         process.journal.acquire(ROLLOUT, self.world.now())
         begun = bool(self.records)
         return self._survive(
-            process, lambda engine: engine.resume("the bench") if begun else engine.start("the bench")
+            process,
+            lambda engine: engine.resume("the bench", before) if begun else engine.start("the bench"),
         )
+
+    def _fulfil(self, wish: Wish, state: State) -> State:
+        """Do what the person wants, if it makes sense; a process that dies of it is followed by a resume."""
+        events: list[ev.Event] = []
+        if wish.verb == "retry":
+            events += again.retry(self.plan, state, wish.choose(again.hosts_to_retry(state)), "ann")
+        elif hosts := wish.choose({host for host in self.plan.hosts if again.may_be_skipped(state, host)}):
+            wave = next(wave.name for wave in self.plan.waves if hosts[0] in wave.hosts)
+            events.append(ev.HostSkipped(wave, hosts[0], "ann", "no need of it"))
+        if not events:
+            return state
+        self.happened.append(f"{wish.verb} of {events}")
+        return self.resume(events)
 
     def _survive(self, process: Process, walk: Callable[[Engine], State]) -> State:
         """Walk; when the process dies, another one goes on, and maybe another one after that."""

@@ -29,6 +29,7 @@ class _Feed:
     """What one batch still has to report."""
 
     work: Work
+    ticket: int
     index: int = 0
     over: bool = False
     reports: list[tuple[float, ev.Event]] = field(init=False)
@@ -82,7 +83,7 @@ class Process(Inbox):
         self.turns, self.most_turns = 0, math.inf
         self.journal = _Interrupted(ledger, name, interrupt) if interrupt else MemoryJournal(ledger, name)
         self.started: dict[str, _Feed] = {}
-        self._future: list[tuple[float, int, list[ev.Event], _Feed | None]] = []
+        self._future: list[tuple[float, int, int, list[ev.Event], _Feed | None]] = []
         self._tickets = itertools.count()
 
     # the clock
@@ -97,7 +98,7 @@ class Process(Inbox):
         if work is None:
             self.later(self.world.time, [ev.BatchEnded(order.batch, "lost", "another process took it over")])
             return
-        self.started[order.batch] = feed = _Feed(work)
+        self.started[order.batch] = feed = _Feed(work, next(self._tickets))
         self._expect(feed)
 
     def cancel(self, batch: str) -> None:
@@ -131,7 +132,8 @@ class Process(Inbox):
 
     def later(self, at: float, events: list[ev.Event]) -> None:
         """Have the events arrive at `at` of the world's time."""
-        heapq.heappush(self._future, (at, next(self._tickets), events, None))
+        ticket = next(self._tickets)
+        heapq.heappush(self._future, (at, ticket, ticket, events, None))
 
     def wait(self, seconds: float) -> list[ev.Event]:
         """Move the world's time to what happens next, at most `seconds` on, and return what arrived."""
@@ -140,7 +142,7 @@ class Process(Inbox):
             raise EndlessError(f"it waits without end, {seconds:g} s each time")
         until = self.world.time + max(0.0, seconds)
         while self._future and self._future[0][0] <= until:
-            at, _, events, feed = heapq.heappop(self._future)
+            at, _, _, events, feed = heapq.heappop(self._future)
             if feed is None:
                 self.world.pass_until(at)
                 return events
@@ -154,7 +156,9 @@ class Process(Inbox):
 
     def _expect(self, feed: _Feed) -> None:
         if not feed.over:
-            heapq.heappush(self._future, (feed.due_at(), next(self._tickets), [], feed))
+            # Of what happens at the same instant, what was started first comes first. The number is no part
+            # of that: two entries of one feed are told apart by it.
+            heapq.heappush(self._future, (feed.due_at(), feed.ticket, next(self._tickets), [], feed))
 
 
 _DETAIL = {"timed_out": "took longer than the batch may", "canceled": "stopped"}
@@ -166,14 +170,14 @@ class _Interrupted(MemoryJournal):
     def __init__(self, ledger: Ledger, owner: str, interrupt: Interruption) -> None:
         super().__init__(ledger, owner)
         self._interrupt = interrupt
-        self._writes = 0
+        self.writes = 0
 
     def append(
         self, rollout_id: str, expected_seq: int, events: Sequence[ev.Event], at: float
     ) -> Sequence[ev.Record]:
         """Append between two chances for a catastrophe."""
-        self._writes += 1
-        number = self._writes
+        self.writes += 1
+        number = self.writes
         self._interrupt("before", number)
         records = super().append(rollout_id, expected_seq, events, at)
         self._interrupt("after", number)

@@ -143,7 +143,7 @@ class World:
         last = max((at for at, _ in finished), default=self.time)
         limit = self.time + self.batch_timeout
         late = bool(hanging) or last > limit
-        ends = [(at, _finish(order, host, fates[host])) for at, host in sorted(finished) if at <= limit]
+        ends = [(at, finish(order, host, fates[host])) for at, host in sorted(finished) if at <= limit]
         work = Work(
             order,
             self.time,
@@ -218,7 +218,8 @@ _UNTOUCHED = frozenset({Outcome.NOT_STARTED, Outcome.SKIPPED})
 _BACK_AFTER = 0.75
 
 
-def _finish(order: ev.BatchSubmitted, host: str, fate: Fate) -> ev.HostFinished:
+def finish(order: ev.BatchSubmitted, host: str, fate: Fate) -> ev.HostFinished:
+    """Return how the host's way through the batch ends."""
     back = is_rollback(order.procedures)
     outcome = fate.undo if order.obligation else fate.rollback if back else fate.outcome
     if outcome in {Outcome.DONE, Outcome.ROLLED_BACK}:
