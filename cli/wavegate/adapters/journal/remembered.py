@@ -11,6 +11,7 @@ import json
 import os
 import pickle
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -71,9 +72,11 @@ def _recall(journal: JournalReader, rollout_id: str, path: Path) -> State:
 
 
 class _Data(pickle.Unpickler):
-    """Reads nothing but the core's own data."""
+    """Reads nothing but the core's own data and the counters in it."""
 
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "Counter"):
+            return Counter
         found = super().find_class(module, name) if module.startswith(_CORE) else None
         if not isinstance(found, type) or not found.__module__.startswith(_CORE):
             raise pickle.UnpicklingError(f"{module}.{name} has no place in a state")
