@@ -102,7 +102,9 @@ def remote_sleeps(inventory: Path) -> str:
     """Return how many of the task's processes run on the host, as ssh over the shared connection sees it."""
     everything = yaml.safe_load(inventory.read_text())["all"]
     common = everything["vars"]
-    address = everything["children"]["department_finance"]["hosts"]["finance-1"]["ansible_host"]
+    address = everything["children"]["intranet"]["children"]["department_finance"]["hosts"]["finance-1"][
+        "ansible_host"
+    ]
     found = subprocess.run(
         [
             "ssh",
