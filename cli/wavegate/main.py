@@ -22,6 +22,7 @@ _VERBS = {
     "validate": "find every mistake in rollout files",
     "schema": "print the JSON Schema of the rollout file",
     "plan": "say who, in which order, with which gates; change nothing",
+    "simulate": "say how long it takes, and how far a bad change gets",
     "run": "start a rollout and stay with it",
     "resume": "go on with a rollout that was interrupted, held, or died",
     "tick": "do what can be done now, and leave; for CI and cron",

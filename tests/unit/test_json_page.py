@@ -70,6 +70,7 @@ def keys_of_table(text: str, after: str = "") -> list[str]:
 
 VERBS = {
     "plan": (["plan", "good.yml"], "waves"),
+    "simulate": (["simulate", "good.yml", "--runs", "2"], "waves"),
     "status": (["status"], "waves"),
     "history": (["history"], "rollouts"),
     "events": (["events"], ""),
