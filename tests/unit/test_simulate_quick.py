@@ -12,7 +12,8 @@ from tests.random_worlds import make_world
 from tests.world import make_fleet, plan_of, wave
 from wavegate.core.outcomes import Status
 from wavegate.core.plan import Plan
-from wavegate.core.spec import GateProbe, GateSpec, Sampling, Scope
+from wavegate.core.quantity import Amount
+from wavegate.core.spec import BudgetSpec, GateProbe, GateSpec, Sampling, Scope
 from wavegate.engine.engine import Engine
 from wavegate.simulation.bench import ROLLOUT, Blind
 from wavegate.simulation.change import parse_change
@@ -114,6 +115,23 @@ def test_sweeps_folded_together_in_a_soak_are_the_sweeps_one_by_one() -> None:
         change = rng.choice([f"breaks 10% after {after}s", f"breaks 5% after {after}s, breaks 5% after 40s"])
         ends[compare(with_random_gates(rng), change, seed).status] += 1
     assert {Status.COMPLETED, Status.HALTED, Status.ROLLED_BACK} <= set(ends)
+
+
+def test_a_host_on_which_the_change_failed_does_not_break() -> None:
+    plan = plan_of(make_fleet(all=20), wave("all", failure_budget="100%", after="healthy"))
+    probe = replace(plan.probes["answers"], scope=Scope.ONCE)
+    use = GateProbe(probe="answers", sampling=Sampling(interval=2.0, failure_limit=8))
+    gate = GateSpec(name="healthy", probes=(use,), soak=60.0)
+    plan = replace(plan, probes={"answers": probe}, gates={"healthy": gate})
+    ends = {compare(plan, "breaks 50% at once, fails 50%", seed).status for seed in range(15)}
+    assert ends == {Status.COMPLETED, Status.HALTED}
+
+
+def test_a_budget_that_waits_for_a_sample_sees_every_host_in_time() -> None:
+    budget = BudgetSpec(Amount(1), {}, minimum_sample=8)
+    plan = plan_of(make_fleet(all=80), wave("all", batch=[4], in_flight=12, failure_budget=budget))
+    reached = {compare(plan, "fails 20%", seed).total for seed in range(25)}
+    assert len(reached) > 2
 
 
 @pytest.mark.parametrize("change", CHANGES)
