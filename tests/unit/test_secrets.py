@@ -215,7 +215,7 @@ def watch(process: subprocess.Popen[str], command_lines: set[str]) -> None:
 
 
 def markers_in(data: str | bytes) -> list[str]:
-    raw = data if isinstance(data, bytes) else data.encode()
+    raw = data if isinstance(data, bytes) else data.encode(errors="surrogateescape")
     return [stem for stem in STEMS if stem.encode() in raw]
 
 
