@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from tests.world import make_fleet, plan_of, wave
 from wavegate.core.again import hosts_to_retry
+from wavegate.core.events import BatchSubmitted
 from wavegate.core.outcomes import Outcome, Status
 from wavegate.core.plan import Plan
 from wavegate.core.quantity import Amount
 from wavegate.core.spec import BudgetSpec, Procedure
 from wavegate.core.state import State
-from wavegate.simulation.bench import Bench, Wish
+from wavegate.simulation.bench import Bench, Catastrophe, Wish
 from wavegate.simulation.fates import Fate, Fates
 
 FAILS = Fate(outcome=Outcome.FAILED)
@@ -64,3 +65,17 @@ def test_hosts_ill_in_an_earlier_wave_count_against_the_budget_of_the_rollout() 
     assert held.wave("c").started_at is None
     done = walk(plan, [Wish("skip")], a_02=SICK, b_01=FAILS)
     assert (done.status, outcomes(done)["a-02"]) == (Status.COMPLETED, Outcome.SKIPPED)
+
+
+def test_a_breach_while_a_host_has_its_other_turn_does_not_touch_how_that_ends() -> None:
+    plan = plan_of(make_fleet(rest=3), wave("rest"))
+    fates = {"rest-01": Fate(5.0, Outcome.FAILED), "rest-02": Fate(10.0), "rest-03": Fate(3.0)}
+    deaths = [[Catastrophe("death", 4, "before")]]
+    bench = Bench(plan, Fates(fates), deaths, wishes=[Wish("retry", 0)])
+    state = bench.run()
+    assert bench.oracle.broken == []
+    assert bench.happened[0].startswith("death")
+    assert state.host("rest-02").outcome is Outcome.DONE
+    assert not state.host("rest-02").doubtful
+    again = [record.event.hosts for record in bench.records if isinstance(record.event, BatchSubmitted)][2:]
+    assert again == [("rest-01",)]  # what was done is not done again

@@ -124,7 +124,7 @@ def _batch_submitted(state: State, event: ev.BatchSubmitted, at: float) -> None:
         if "rollback" in event.procedures:
             host.forward = host.forward or host.outcome or Outcome.ABORTED
         again, host.touched = host.touched, True
-        host.batch, host.outcome = event.batch, None
+        host.batch, host.outcome, host.stood = event.batch, None, None
         if again:  # a host's first batch changes nothing that is counted
             count_host(state, event.wave, name)
 
