@@ -223,12 +223,11 @@ def test_killed_in_the_rollback_it_resumes_in_the_rollback(project: Project) -> 
     assert all(lines[-1] == "back" for lines in logs(project, name).values())
 
 
-@pytest.mark.parametrize("fault", ["stop", "hang", "partition", "sshd"])
-def test_a_host_that_is_lost_in_a_batch_is_named_and_can_be_done_again(project: Project, fault: str) -> None:
-    name = f"lost-in-{fault}"
+def break_in_a_batch(project: Project, name: str, fault: str, *tasks: dict[str, Any], **changes: Any) -> str:
+    """Break finance-1 in flight, before `tasks`; return what the halted rollout printed."""
     go = project.root / ".wavegate" / f"go-{name}"
-    tasks = [on_host("Connect", "true"), tells(project, name), holds(go), works(name)]
-    process = project.start("run", make_rollout(project, name, tasks, **scope(batch_timeout="60s")))
+    tasks = (on_host("Connect", "true"), tells(project, name), holds(go), *tasks)
+    process = project.start("run", make_rollout(project, name, [*tasks], **scope(**changes)))
     wait_for(lambda: is_begun(project, name, "finance-1"))
     project.call("lab", "break", fault, "finance-1")
     go.touch()
@@ -236,8 +235,15 @@ def test_a_host_that_is_lost_in_a_batch_is_named_and_can_be_done_again(project: 
         out, err = process.communicate(timeout=200)
     finally:
         project.call("lab", "heal", "finance-1")
-    told = standings(project)
     assert process.returncode == 30, out + err
+    return out
+
+
+@pytest.mark.parametrize("fault", ["stop", "hang", "partition", "sshd"])
+def test_a_host_that_is_lost_in_a_batch_is_named_and_can_be_done_again(project: Project, fault: str) -> None:
+    name = f"lost-in-{fault}"
+    break_in_a_batch(project, name, fault, works(name), batch_timeout="60s")
+    told = standings(project)
     assert told["finance-1"] in {"unreachable", "timed_out"}
     assert told["finance-2"] == "not_started"
     project.call("retry", timeout=400)
@@ -247,21 +253,11 @@ def test_a_host_that_is_lost_in_a_batch_is_named_and_can_be_done_again(project: 
 
 def test_a_disk_that_fills_in_a_batch_is_named_and_the_host_can_be_done_again(project: Project) -> None:
     name = "filled"
-    go = project.root / ".wavegate" / f"go-{name}"
     writes = on_host(
         "Write", "mkdir -p /var/lib/intranet && dd if=/dev/zero of=/var/lib/intranet/data bs=64k count=1"
     )
-    tasks = [tells(project, name), holds(go), writes, works(name)]
-    process = project.start("run", make_rollout(project, name, tasks, **scope()))
-    wait_for(lambda: is_begun(project, name, "finance-1"))
-    project.call("lab", "break", "full-disk", "finance-1")
-    go.touch()
-    try:
-        out, err = process.communicate(timeout=200)
-    finally:
-        project.call("lab", "heal", "finance-1")
+    out = break_in_a_batch(project, name, "full-disk", writes, works(name))
     told = standings(project)
-    assert process.returncode == 30, out + err
     assert told == {"pilot-1": "done", "finance-1": "failed", "finance-2": "not_started"}
     assert "No space left on device" in out
     project.call("retry", timeout=400)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,7 +10,8 @@ from types import ModuleType
 
 import pytest
 
-PROGRAM = Path(__file__).parents[2] / "roles" / "balancer" / "files" / "haproxy.py"
+from tests.programs import load_program
+
 HEAD = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight\n"
 
 
@@ -69,12 +69,7 @@ def balancer(tmp_path: Path) -> Iterator[Balancer]:
 
 @pytest.fixture
 def program() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("haproxy_program", PROGRAM)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program("roles/balancer/files/haproxy.py")
 
 
 def act(program: ModuleType, balancer: Balancer, *words: str, backend: str = "web") -> dict[str, object]:

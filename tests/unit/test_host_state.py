@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from tests.programs import load_program
 
 MODULE = Path(__file__).parents[2] / "plugins" / "modules" / "host_state.py"
 TWO_UNITS = "LoadState=loaded\nActiveState=active\n\nLoadState=loaded\nActiveState=failed\n"
 
 
-def load() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("host_state", MODULE)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-host_state = load()
+host_state = load_program("plugins/modules/host_state.py")
 
 
 def say(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) -> None:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-LOOK = Path(__file__).parents[2] / "roles" / "intranet" / "files" / "look.py"
+from tests.programs import load_program
 
 
 @pytest.fixture
 def look() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("intranet_look", LOOK)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program("roles/intranet/files/look.py")
 
 
 def offered(**versions: dict[str, str]) -> dict[str, dict[str, str]]:

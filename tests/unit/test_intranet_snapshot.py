@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -13,17 +12,15 @@ from typing import Any
 
 import pytest
 
+from tests.programs import load_program
+
 SCRIPT = Path(__file__).parents[2] / "roles" / "intranet" / "files" / "snapshot.py"
 VERSIONS = {"intranet": "1.0", "libintranet": "1.0"}
 
 
 @pytest.fixture
 def snapshot(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    specification = importlib.util.spec_from_file_location("snapshot", SCRIPT)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    module = load_program("roles/intranet/files/snapshot.py")
     monkeypatch.setattr(
         module, "package_versions", lambda names: {name: VERSIONS.get(name) for name in names}
     )

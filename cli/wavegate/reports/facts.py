@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wavegate.core.outcomes import Outcome, Status, Verdict
+from wavegate.reports.taken_out import TakenOut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,17 +213,6 @@ class Rollback:
     ended_at: float | None
     put_back: tuple[str, ...]
     not_put_back: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TakenOut:
-    """An open obligation: `undo` is the playbook that puts it back, `failed` says why it could not."""
-
-    host: str
-    key: str
-    undo: str
-    since: float
-    failed: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,11 @@ from wavegate.reports.facts import (
     Pause,
     ReportFacts,
     Rollback,
-    TakenOut,
     Try,
     WaveFacts,
 )
 from wavegate.reports.measuring import gather_gates
+from wavegate.reports.taken_out import list_taken_out
 
 _STOPPED_AS = {
     Status.HALTED: "halted",
@@ -62,10 +62,7 @@ def gather_facts(
         tolerated=plan.tolerated,
         waves=waves,
         rollback=_make_rollback(state),
-        taken_out=tuple(
-            TakenOut(one.host, one.key, one.undo, one.opened_at, one.failed)
-            for one in state.obligations.values()
-        ),
+        taken_out=list_taken_out(state),
         pins=tuple((one.key, one.value, one.host) for one in state.pins.values()),
         pauses=_gather_pauses(records, died=died),
         troubles=(),

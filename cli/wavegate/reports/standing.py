@@ -10,6 +10,7 @@ from wavegate.core.outcomes import Reading, Status
 from wavegate.core.plan import Plan, PlannedWave
 from wavegate.core.quantity import format_duration
 from wavegate.core.state import GateState, State
+from wavegate.reports.taken_out import TakenOut, list_taken_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +40,6 @@ class WaveStanding:
     in_flight: tuple[str, ...]
     seconds: float | None
     gate: GateStanding | None
-
-
-@dataclass(frozen=True, slots=True)
-class TakenOut:
-    """Something that is taken out, and the playbook that puts it back; `failed` says why it could not."""
-
-    host: str
-    key: str
-    undo: str
-    since: float
-    failed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +76,7 @@ def take_standing(plan: Plan, state: State, now: float, *, died: bool = False) -
         ended_at=state.ended_at,
         waits_for=_A_PERSON if died else _waits_for(state, waves, now),
         seconds_left=left,
-        taken_out=tuple(
-            TakenOut(one.host, one.key, one.undo, one.opened_at, one.failed)
-            for one in state.obligations.values()
-        ),
+        taken_out=list_taken_out(state),
         waves=waves,
     )
 

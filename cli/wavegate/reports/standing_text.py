@@ -9,7 +9,8 @@ from rich.text import Text
 from wavegate.core.outcomes import WALKING
 from wavegate.core.quantity import format_duration
 from wavegate.reports.sentences import some
-from wavegate.reports.standing import Standing, TakenOut, WaveStanding
+from wavegate.reports.standing import Standing, WaveStanding
+from wavegate.reports.taken_out import TakenOut
 
 _STYLE = {
     "completed": "green",

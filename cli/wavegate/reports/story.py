@@ -8,7 +8,8 @@ from shlex import quote
 from textwrap import shorten
 
 from wavegate.core.outcomes import CLOSED, WALKING, Status, Verdict
-from wavegate.reports.facts import GateFacts, HostFacts, ReportFacts, TakenOut, Trouble, WaveFacts
+from wavegate.reports.facts import GateFacts, HostFacts, ReportFacts, Trouble, WaveFacts
+from wavegate.reports.taken_out import TakenOut
 from wavegate.reports.wording import STANDING_WORDS, join_names, plural, shown_standing, tell_gate
 
 _LONGEST_DETAIL = 100
