@@ -80,7 +80,7 @@ def read_order():
     try:
         with open(path, encoding="utf-8") as file:
             order = json.load(file)
-    except OSError:
+    except FileNotFoundError:
         return None  # of a batch that has ended: a daemon that one of its tasks started
     own = order.get("messages") and order["wrapper"] in context.CLIARGS.get("args", ())
     return order if own else None
