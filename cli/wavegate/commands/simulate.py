@@ -52,9 +52,9 @@ def command(  # noqa: PLR0913, PLR0917
 ) -> None:
     """Tell how long the rollout of FILE takes, and how many hosts a bad change reaches before it is stopped.
 
-    The real engine walks the plan in a fake world, again and again; no host is contacted. What a bad change
-    does: breaks (a probe finds the host bad), fails, hangs, unreachable, each on a percentage of hosts; flaky
-    and errors, on a percentage of measurements.
+    What decides in real rollouts decides here, in a fake world, again and again; no host is contacted.
+    What a bad change does: breaks (a probe finds the host bad), fails, hangs, unreachable, each on a percentage
+    of hosts; flaky and errors, on a percentage of measurements.
 
     \b
     Example:
