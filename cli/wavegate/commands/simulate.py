@@ -53,8 +53,8 @@ def command(  # noqa: PLR0913, PLR0917
     """Tell how long the rollout of FILE takes, and how many hosts a bad change reaches before it is stopped.
 
     What decides in real rollouts decides here, in a fake world, again and again; no host is contacted.
-    What a bad change does: breaks (a probe finds the host bad), fails, hangs, unreachable, each on a percentage
-    of hosts; flaky and errors, on a percentage of measurements.
+    What a bad change does: breaks (a probe finds the host bad), fails, hangs, unreachable, each on a
+    percentage of hosts; flaky and errors, on a percentage of measurements.
 
     \b
     Example:
