@@ -30,6 +30,10 @@ _VERBS = {
     "retry": "do bad hosts again",
     "skip": "take a host out of a rollout",
     "rollback": "put hosts back",
+    "approve": "vote for going on, at a gate that asks people",
+    "reject": "vote against going on; one rejection shuts the gate",
+    "votes": "show what a gate asks people, and what they should see before they vote",
+    "promote": "override one gate, once, with a reason",
     "abort": "end an open rollout for good",
     "status": "say where a rollout stands and what it waits for",
     "history": "list the rollouts of this project",
@@ -41,7 +45,10 @@ _VERBS = {
     "lab": "a fleet of real hosts in containers, to try rollouts on",
 }
 _ACTING = frozenset(
-    {"init", "run", "resume", "tick", "halt", "retry", "skip", "rollback", "abort", "lock", "lab"}
+    {
+        *("init", "run", "resume", "tick", "halt", "retry", "skip", "rollback", "abort", "lock", "lab"),
+        *("approve", "reject", "promote"),
+    }
 )
 """The verbs that change something: their exit code tells what they did, whoever reads the result."""
 

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from wavegate.core.events import BatchSubmitted, Event, HostFinished, Record, SweepStarted
+from wavegate.core.events import BatchSubmitted, Event, HostFinished, Record, SweepStarted, VoteCast
 from wavegate.core.fleet import Fleet
 from wavegate.core.plan import Plan
 from wavegate.core.spec import ProbeSpec
@@ -68,6 +68,14 @@ class Prober(Protocol):
         Reports exactly one SweepEnded with one measurement for each target. What cannot be measured is a
         Reading.ERROR with the reason in its detail; nothing raises, nothing outlives the probe's timeout.
         """
+        ...
+
+
+class Signatures(Protocol):
+    """Knows whose keys are whose."""
+
+    def find_fault(self, vote: VoteCast) -> str:
+        """Return why the vote's signature does not hold for this rollout; "" when it does, now."""
         ...
 
 

@@ -57,7 +57,23 @@ ONE_OF_EACH: tuple[ev.Event, ...] = (
     ev.SweepStarted("pilot", "after", "answers", 1, ("web1",)),
     ev.SweepEnded("pilot", "after", "answers", 1, (ev.Measurement("web1", Reading.BAD, "503", 0.1),)),
     ev.HostFoundBad("pilot", "web1", "answers", "503"),
+    ev.ApprovalRequested("pilot", "after", "healthy", 704800.0),
+    ev.VoteCast(
+        "pilot",
+        "after",
+        "healthy",
+        make_plan().hash,
+        "ann",
+        "approve",
+        "seen",
+        (ev.CaseResult("login wörks", "passed", "login.png", "0" * 64),),
+        expires=0.5,
+        key="SHA256:abc",
+        signature="-----BEGIN SSH SIGNATURE-----",
+    ),
+    ev.VoteRefused("pilot", "after", "healthy", "eve", "approve", "she is not asked"),
     ev.GateDecided("pilot", "after", "healthy", Verdict.FAIL, "web1 is bad"),
+    ev.GateOverridden("pilot", "after", "healthy", "ann", "checked by hand"),
     ev.BudgetBreached("wave", "pilot", 1, 0, "1 bad, 0 tolerated"),
     ev.StopRequested("ann", now=True),
     ev.LeaseBroken("bob", "its machine is gone", "ann@far (process 4711)"),
@@ -76,8 +92,12 @@ def build_events(cls: type) -> st.SearchStrategy[ev.Event]:
     """Return a strategy for all events of one kind."""
     number = st.none() | st.floats(allow_nan=False)
     measurement = st.builds(ev.Measurement, value=number)
-    special = {"measurements": st.lists(measurement).map(tuple)} if cls is ev.SweepEnded else {}
-    return st.builds(cls, **special)
+    special = {
+        ev.SweepEnded: {"measurements": st.lists(measurement).map(tuple)},
+        ev.VoteCast: {"expires": st.floats(allow_nan=False)},
+        ev.ApprovalRequested: {"until": st.floats(allow_nan=False)},
+    }
+    return st.builds(cls, **special.get(cls, {}))
 
 
 def begin(journal: SqlJournal, rollout_id: str = "r1", at: float = 100.0) -> None:

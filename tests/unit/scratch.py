@@ -63,6 +63,17 @@ class Scratch:
     def wavegate(self, *words: str, code: int | None = 0, **env: str) -> subprocess.CompletedProcess[str]:
         return self.call(str(self.python), "-m", "wavegate", *words, code=code, **env)
 
+    def start(self, *words: str, **env: str) -> subprocess.Popen[bytes]:
+        """Start wavegate in the project and return at once; whoever starts it ends it."""
+        return subprocess.Popen(
+            [str(self.python), "-m", "wavegate", *words],
+            cwd=self.folder,
+            env=clean_environment(self.python.parent, **env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
     def json(self, *words: str, **env: str) -> dict:
         return json.loads(self.wavegate(*words, **env).stdout)
 

@@ -125,7 +125,14 @@ PROBES = [
     (f"{{{HTTP}, count: 3}}", ".count", "3 measurements need an interval", "write interval: 10s"),
 ]
 GATES = [
-    ("{}", "gates.g.probes", "the key is missing", ""),
+    ("{}", "gates.g", "a gate needs something to decide by", "add probes:"),
+    ("{approval: {required: 2, by: [ann]}}", "gates.g.approval.required", "2 people must approve, and 1", ""),
+    ("{approval: {by: [ann, ann]}}", "gates.g.approval.by[1]", "'ann' is named twice", ""),
+    ("{approval: {signed: true}}", "gates.g.approval.signed", "whose key is whose", "allowed_signers"),
+    ("{approval: {allowed_signers: /etc/x}}", "gates.g.approval.allowed_signers", "outside", "keep it in"),
+    ("{approval: {test_cases: [a, a]}}", "gates.g.approval.test_cases[1]", "'a' is named twice", ""),
+    ("{approval: {requird: 2}}", "gates.g.approval.requird", "unknown key", "did you mean required?"),
+    ("{approval: {timeout: 4}}", "gates.g.approval.timeout", "expected a duration", ""),
     ("{probes: []}", "gates.g.probes", "at least one entry", ""),
     ("{probes: web}", "gates.g.probes", "a list of texts", ""),
     ("{probes: [wbe]}", "gates.g.probes[0]", "no probe is called 'wbe'", "did you mean web?"),

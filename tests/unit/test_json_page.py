@@ -17,6 +17,7 @@ from wavegate.core import events as ev
 from wavegate.core.codec import kind_of
 from wavegate.errors import ExitCode
 from wavegate.main import cli, main
+from wavegate.reports.voting import Asked
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
 
@@ -31,6 +32,7 @@ probes:
   up: {command: {argv: ["true"]}}
 gates:
   healthy: {probes: [up], interval: 1s}
+  go-on: {approval: {}}
 waves:
   - {name: all, hosts: all, after: healthy}
 """,
@@ -72,6 +74,7 @@ VERBS = {
     "plan": (["plan", "good.yml"], "waves"),
     "simulate": (["simulate", "good.yml", "--runs", "2"], "waves"),
     "status": (["status"], "waves"),
+    "votes": (["votes"], ""),
     "history": (["history"], "rollouts"),
     "events": (["events"], ""),
     "audit verify": (["audit", "verify"], "rollouts"),
@@ -94,6 +97,11 @@ def test_the_page_lists_the_keys_that_a_verb_prints(project: Path, verb: str) ->
     assert sorted(keys_of_table(section(verb))) == sorted(data)
     if inner:
         assert keys_of_table(section(verb), f"Each of `{inner}`:") == list(data[inner][0])
+
+
+def test_the_page_lists_what_a_gate_asks() -> None:
+    listed = keys_of_table(section("votes"), "Each of `gates`:")
+    assert listed == [field.name for field in fields(Asked)]
 
 
 def test_the_page_lists_every_kind_of_event_with_its_keys(project: Path) -> None:

@@ -71,7 +71,8 @@ KEYS = {
     "hosts": "name wave standing bad found_bad trouble tries",
     "hosts.tries": "batch procedures started_at ended_at seconds outcome task reason completed changed "
     "rescued output",
-    "gates": "wave side name verdict reason opened_at decided_at soak_seconds targets probes",
+    "gates": "wave side name verdict reason opened_at decided_at soak_seconds targets probes asked_until "
+    "votes overridden_by override_reason",
     "gates.probes": "name kind decides targets sweeps counts first_bad last_bad last_error bad_targets "
     "latency_seconds points",
     "gates.probes.counts": "good bad inconclusive error",

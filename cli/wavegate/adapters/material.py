@@ -198,3 +198,25 @@ def _unreadable(root: Path, error: OSError) -> WavegateError:
         why=str(error),
         hint=f"make it readable, or name it in {root / IGNORE_FILE}",
     )
+
+
+_MOST_FILES = 20
+
+
+def compare_copies(old: Path, new: Path) -> tuple[str, ...]:
+    """Return a sentence for each file that two copies of a project do not share; of many, how many more."""
+    files = [{str(path.relative_to(root)): path for path in _files(root)} for root in (old, new)]
+    told = [f"file added: {name}" for name in sorted(files[1].keys() - files[0].keys())]
+    told += [f"file gone: {name}" for name in sorted(files[0].keys() - files[1].keys())]
+    shared = sorted(files[0].keys() & files[1].keys())
+    told += [
+        f"file changed: {name}"
+        for name in shared
+        if _digest_file(files[0][name]) != _digest_file(files[1][name])
+    ]
+    more = len(told) - _MOST_FILES
+    return (*told[:_MOST_FILES], *((f"and {more} files more",) if more > 0 else ()))
+
+
+def _files(root: Path) -> Iterator[Path]:
+    return (path for path in root.rglob("*") if path.is_file() and not path.is_symlink())

@@ -64,6 +64,7 @@ def prepare_plan(file: Path, *, fresh: bool = False) -> Plan:
 def _prepare(file: Path, loaded: Loaded, answer: Answer, digests: Mapping[str, str] | None) -> Prepared:
     project, spec = loaded.root, loaded.spec
     problems = [placed for problem in answer.problems for placed in _place(problem, spec)]
+    problems += _find_missing_signers(project, spec)
     plan = None
     if digests is None:
         digests = {} if problems else digest_material(project, file, spec, answer)
@@ -169,6 +170,20 @@ def _texts(path: str, value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
             yield from _texts(join_path(path, index), item)
+
+
+def _find_missing_signers(project: Path, spec: RolloutSpec) -> Iterator[Problem]:
+    """Yield the files with allowed signers that cannot be used, and a missing ssh-keygen."""
+    from wavegate.adapters.signatures import find_keygen
+
+    for name, gate in spec.gates.items():
+        file = gate.approval.allowed_signers if gate.approval else ""
+        path = f"{join_path('gates', name)}.approval.allowed_signers"
+        if file and not (project / file).is_file():
+            yield Problem(f"there is no file {file} in the project", path=path, hint="one line for each key")
+        if file and not find_keygen():
+            hint = "install OpenSSH's client (Debian: apt install openssh-client)"
+            yield Problem("signed votes need ssh-keygen, which is not here", path=path, hint=hint)
 
 
 def _merge(problems: list[Problem], more: Iterable[Problem]) -> list[Problem]:

@@ -30,7 +30,7 @@ def go_on(opened: OpenedRollout, watcher: Watcher, *, stays: bool = True) -> Sta
     """Carry the rollout on from where it stopped."""
     row = opened.row
     if row.status in CLOSED:
-        raise _refuse(opened, "there is nothing to go on with", f"start anew: wavegate run {row.file}")
+        raise refuse_now(opened, "there is nothing to go on with", f"start anew: wavegate run {row.file}")
     stopped = opened.state.breach or opened.state.failed_gate
     if row.status == Status.HALTED and stopped and not opened.state.obligations:
         hint = f"wavegate retry {row.id} · skip {row.id} HOST · rollback {row.id} · abort {row.id}"
@@ -45,12 +45,12 @@ def retry(opened: OpenedRollout, watcher: Watcher, patterns: str) -> State:
     chosen = set(_choose_hosts(opened, patterns)) if patterns else again.hosts_to_retry(opened.state)
     retried = again.retry(opened.plan, opened.state, chosen, user_name())
     if not retried:
-        raise _refuse(
+        raise refuse_now(
             opened, "no host of it is bad", f"name hosts: wavegate retry {opened.row.id} --hosts HOST"
         )
     done = [host for host in chosen if opened.state.host(host).outcome is Outcome.DONE]
     if bad_done := [host for host in done if not opened.state.host(host).is_bad]:
-        raise _refuse(opened, f"{', '.join(sorted(bad_done))} is done already", "name hosts that are bad")
+        raise refuse_now(opened, f"{', '.join(sorted(bad_done))} is done already", "name hosts that are bad")
     return carry_on(opened.row, opened.project, watcher, retried)
 
 
@@ -60,16 +60,16 @@ def skip(opened: OpenedRollout, host: str, reason: str) -> State:
     if host not in opened.plan.hosts:
         raise _tell_unknown("host", host, opened.plan.hosts)
     if not again.may_be_skipped(opened.state, host):
-        raise _refuse(opened, f"{host} is done already", f"see `wavegate report {opened.row.id}`")
+        raise refuse_now(opened, f"{host} is done already", f"see `wavegate report {opened.row.id}`")
     wave = next(wave.name for wave in opened.plan.waves if host in wave.hosts)
-    return _note(opened, ev.HostSkipped(wave, host, user_name(), reason))
+    return note(opened, ev.HostSkipped(wave, host, user_name(), reason))
 
 
 def roll_back(opened: OpenedRollout, watcher: Watcher, *, wave: str = "", patterns: str = "") -> State:
     """Put back what the rollout may have changed: of one wave, of hosts by name, or of all."""
     plan = opened.plan
     if not plan.playbooks.get(Procedure.ROLLBACK):
-        raise _refuse(opened, "it names no rollback playbook", "put hosts back with another rollout")
+        raise refuse_now(opened, "it names no rollback playbook", "put hosts back with another rollout")
     _require(opened, frozenset(Status) - WALKING - {Status.PLANNED}, "be rolled back")
     chosen = _choose_hosts(opened, patterns) if patterns else plan.hosts
     hosts = set(_wave(opened, wave).hosts if wave else chosen)
@@ -78,7 +78,7 @@ def roll_back(opened: OpenedRollout, watcher: Watcher, *, wave: str = "", patter
     )
     if not eligible:
         hint = f"see `wavegate report {opened.row.id}`"
-        raise _refuse(opened, "the rollout has changed nothing there", hint)
+        raise refuse_now(opened, "the rollout has changed nothing there", hint)
     where = [one.name for one in plan.waves if not hosts.isdisjoint(one.hosts)][-1]
     started = ev.RollbackStarted(where, eligible, f"asked by {user_name()}", user_name())
     return carry_on(opened.row, opened.project, watcher, [started])
@@ -95,7 +95,7 @@ def abort(opened: OpenedRollout, watcher: Watcher, reason: str) -> State:
     """End the rollout for good; what it took out is put back first."""
     row = opened.row
     if row.status in CLOSED:
-        raise _refuse(opened, "it is over already", f"see `wavegate report {row.id}`")
+        raise refuse_now(opened, "it is over already", f"see `wavegate report {row.id}`")
     try:
         return carry_on(row, opened.project, watcher, [ev.AbortRequested(user_name(), reason)])
     except WavegateError as error:
@@ -108,17 +108,17 @@ def request_stop(opened: OpenedRollout, *, now: bool) -> None:
     """Ask the process that walks the rollout to start nothing new, and `now` to stop what is in flight."""
     row = opened.row
     if opened.died:
-        raise _refuse(
+        raise refuse_now(
             opened, "its process is dead: nobody walks it", f"wavegate resume {row.id}, or abort it"
         )
     if row.status not in WALKING:
-        raise _refuse(opened, "nobody walks it", f"see `wavegate status {row.id}`")
+        raise refuse_now(opened, "nobody walks it", f"see `wavegate status {row.id}`")
     journal = open_project_journal(opened.project)
     journal.request(row.id, ev.StopRequested(user_name(), now=now), time.time())
 
 
-def _note(opened: OpenedRollout, event: ev.Event) -> State:
-    """Write one event without walking."""
+def note(opened: OpenedRollout, event: ev.Event) -> State:
+    """Write one event without walking; return where the rollout stands."""
     from wavegate.core.folding import fold
 
     journal = open_project_journal(opened.project)
@@ -132,11 +132,11 @@ def _note(opened: OpenedRollout, event: ev.Event) -> State:
 
 def _require(opened: OpenedRollout, statuses: frozenset[Status], what: str) -> None:
     if opened.died:
-        raise _refuse(opened, "its process died", f"first go on with it: wavegate resume {opened.row.id}")
+        raise refuse_now(opened, "its process died", f"first go on with it: wavegate resume {opened.row.id}")
     if opened.row.status not in statuses:
         stop = f"first stop it: wavegate halt {opened.row.id}"
         hint = stop if opened.row.status in WALKING else f"see `wavegate report {opened.row.id}`"
-        raise _refuse(opened, f"it cannot {what} as it stands", hint)
+        raise refuse_now(opened, f"it cannot {what} as it stands", hint)
 
 
 def _choose_hosts(opened: OpenedRollout, pattern: str) -> list[str]:
@@ -156,7 +156,8 @@ def _tell_unknown(kind: str, name: str, known: Sequence[str]) -> WavegateError:
     return WavegateError(f"{kind}-unknown", f"the rollout has no {kind} {name!r}", hint=hint)
 
 
-def _refuse(opened: OpenedRollout, why: str, hint: str) -> WavegateError:
+def refuse_now(opened: OpenedRollout, why: str, hint: str) -> WavegateError:
+    """Return the error for a wish that makes no sense as the rollout stands."""
     what = _name(opened)
     if opened.row.status in CLOSED:
         return WavegateError("rollout-closed", what, why=why, hint=hint)

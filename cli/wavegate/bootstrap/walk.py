@@ -32,6 +32,7 @@ def start(prepared: Prepared, watcher: Watcher, *, stays: bool = True) -> tuple[
 
     Without `stays`, it is left as soon as only time can bring it on.
     """
+    refuse_hopeless(prepared.plan, user_name())
     journal = open_project_journal(prepared.project, create=True)
     rollout_id = secrets.token_hex(4)
     work = work_of(prepared.project, rollout_id)
@@ -158,6 +159,22 @@ def refuse_others(journal: Journal, plan: Plan, project: Path, own: str = "") ->
                 f"rollout {row.id} ({row.name}) {how}; another one would work on a half-changed fleet",
                 hint=f"go on: wavegate resume {row.id} · end it: wavegate abort {row.id} --reason WHY",
                 exit_code=ExitCode.NEEDS_PERSON,
+            )
+
+
+def refuse_hopeless(plan: Plan, launcher: str) -> None:
+    """Raise WavegateError `approval-impossible` for a gate that can never open when `launcher` starts it."""
+    for gate in plan.gates.values():
+        asked = gate.approval
+        if asked is None or not asked.by or asked.launcher_may_vote or launcher not in asked.by:
+            continue
+        others = [name for name in asked.by if name != launcher]
+        if len(others) < asked.required:
+            raise WavegateError(
+                "approval-impossible",
+                f"gate {gate.name} wants {asked.required} approvals; {launcher} starts it and may give none",
+                why=f"the others are: {', '.join(others) or 'nobody'}",
+                hint="have somebody else start it, name more people, or allow `launcher_may_vote: true`",
             )
 
 

@@ -23,6 +23,7 @@ from wavegate.ports import Journal
 if TYPE_CHECKING:
     from wavegate.adapters.executor import Launch
     from wavegate.adapters.probes.prober import LocalProber
+    from wavegate.adapters.signatures import SshSignatures
 
 
 class SystemClock:
@@ -77,6 +78,7 @@ def wire(  # noqa: PLR0913 - what an engine is made of
         clock=SystemClock(not_before),
         inbox=Inbox(),
         watcher=watcher,
+        signatures=make_signatures(rollout_id, plan, frozen.material),
         stays=stays,
     )
     lost = False
@@ -97,6 +99,15 @@ def wire(  # noqa: PLR0913 - what an engine is made of
             executor.close()
         if engine.state.is_closed:
             forget_secrets(frozen.work)
+
+
+def make_signatures(rollout_id: str, plan: Plan, material: Path) -> SshSignatures:
+    """Return who verifies signed votes, by the allowed signers that were frozen with the plan."""
+    from wavegate.adapters.signatures import SshSignatures
+
+    asked = {name: gate.approval for name, gate in plan.gates.items() if gate.approval}
+    files = {name: one.allowed_signers for name, one in asked.items() if one.allowed_signers}
+    return SshSignatures(rollout_id, {name: material / file for name, file in files.items()})
 
 
 def make_launch(rollout_id: str, plan: Plan, frozen: Frozen) -> Launch:

@@ -46,12 +46,15 @@ json_option = click.option(
 )
 
 
-def exit_code_of(status: Status, *, died: bool = False, taken_out: bool = False) -> ExitCode:
+def exit_code_of(
+    status: Status, *, died: bool = False, taken_out: bool = False, asks: bool = False
+) -> ExitCode:
     """Return what a pipeline can act on; waiting for a rollout whose process died is of no use.
 
     `taken_out`: something is, and must be put back. Where nobody walks the rollout, that counts most.
+    `asks`: a gate asks people, so that waiting alone brings nothing.
     """
-    if died:
+    if died or (asks and status is Status.WAITING):
         return ExitCode.NEEDS_PERSON
     if taken_out and status not in WALKING:
         return ExitCode.ROLLBACK_FAILED
@@ -72,6 +75,7 @@ def steer(rollout: str | None, act: Callable[[OpenedRollout, Progress], State]) 
 
 def finish(rollout_id: str, plan: Plan, state: State) -> ExitCode:
     """Print where the rollout stands and what to call next; return the exit code for it."""
+    from wavegate.core.votes import find_asking
     from wavegate.reports.standing import take_standing
     from wavegate.reports.standing_text import render_standing
 
@@ -84,7 +88,10 @@ def finish(rollout_id: str, plan: Plan, state: State) -> ExitCode:
     if state.status is Status.HALTED:
         talk.print(f"decide: wavegate retry, skip, rollback or abort {rollout_id}")
     talk.print(f"read the report: wavegate report {rollout_id}")
-    return exit_code_of(state.status, taken_out=bool(state.obligations))
+    asks = bool(find_asking(state))
+    if asks:
+        talk.print(f"see what is asked: wavegate votes {rollout_id}")
+    return exit_code_of(state.status, taken_out=bool(state.obligations), asks=asks)
 
 
 def result_console() -> Console:

@@ -36,6 +36,7 @@ def command(rollout: str | None, as_json: bool, exit_code: bool) -> ExitCode | i
       wavegate status 7f3a --json | jq .waits_for
     """
     from wavegate.bootstrap.reading import glance_at_rollout
+    from wavegate.core.votes import find_asking
     from wavegate.reports.standing import standing_json, take_standing
 
     opened = glance_at_rollout(rollout)
@@ -57,4 +58,5 @@ def command(rollout: str | None, as_json: bool, exit_code: bool) -> ExitCode | i
     if not exit_code:
         return 0
     taken_out = bool(opened.state.obligations)
-    return exit_code_of(opened.state.status, died=opened.died, taken_out=taken_out)
+    asks = bool(find_asking(opened.state))
+    return exit_code_of(opened.state.status, died=opened.died, taken_out=taken_out, asks=asks)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from wavegate.config.schema import BecomeSettings, BudgetSettings, Gate, RollbackSettings, RolloutFile, Wave
+from wavegate.config.schema import (
+    Approval,
+    BecomeSettings,
+    BudgetSettings,
+    Gate,
+    RollbackSettings,
+    RolloutFile,
+    Wave,
+)
 from wavegate.config.schema_probes import Probe
 from wavegate.core.quantity import Amount
 from wavegate.core.spec import (
     BUDGET_CLASSES,
+    ApprovalSpec,
     Become,
     BudgetSpec,
     GateProbe,
@@ -42,6 +51,7 @@ def normalize(file: RolloutFile) -> RolloutSpec:
         inventory=file.inventory,
         hosts=file.hosts,
         leave_out=file.leave_out,
+        before=file.before,
         variables=file.vars,
         vault_password_files=file.vault.password_files if file.vault else (),
         become=_read_become(file.become),
@@ -51,7 +61,7 @@ def normalize(file: RolloutFile) -> RolloutSpec:
         rollback=_normalize_rollback(file.rollback),
         on_breach=OnBreach(file.on_breach),
         probes={name: _normalize_probe(name, probe) for name, probe in file.probes.items()},
-        gates={name: _normalize_gate(name, gate, file.probes) for name, gate in file.gates.items()},
+        gates={name: _normalize_gate(name, gate, file) for name, gate in file.gates.items()},
         waves=tuple(_normalize_wave(index, wave) for index, wave in enumerate(file.waves)),
     )
 
@@ -98,11 +108,26 @@ def _normalize_probe(name: str, probe: Probe) -> ProbeSpec:
     return ProbeSpec(name=name, kind=kind, scope=probe.scope, timeout=timeout, settings=data)
 
 
-def _normalize_gate(name: str, gate: Gate, probes: dict[str, Probe]) -> GateSpec:
+def _normalize_gate(name: str, gate: Gate, file: RolloutFile) -> GateSpec:
     used = tuple(
-        GateProbe(probe=probe, sampling=_resolve_sampling(gate, probes[probe])) for probe in gate.probes
+        GateProbe(probe=probe, sampling=_resolve_sampling(gate, file.probes[probe])) for probe in gate.probes
     )
-    return GateSpec(name=name, probes=used, soak=gate.soak or 0.0)
+    return GateSpec(
+        name=name,
+        probes=used,
+        soak=gate.soak or 0.0,
+        max_wait=gate.max_wait or 0.0,
+        approval=_normalize_approval(gate.approval, file.people),
+    )
+
+
+def _normalize_approval(asked: Approval | None, groups: dict[str, tuple[str, ...]]) -> ApprovalSpec | None:
+    """Return whom the gate asks, with groups written out: a group that is edited later changes no plan."""
+    if asked is None:
+        return None
+    people = (person for name in asked.by for person in groups.get(name, (name,)))
+    values = asked.model_dump() | {"by": tuple(dict.fromkeys(people))}
+    return ApprovalSpec(**values)
 
 
 def _resolve_sampling(gate: Gate, probe: Probe) -> Sampling:

@@ -21,6 +21,7 @@ _SECTIONS = (
     ("Command", "probes.NAME.command"),
     ("Host", "probes.NAME.host"),
     ("Gate", "gates.NAME"),
+    ("Approval", "gates.NAME.approval"),
     ("Wave", "waves[N]"),
 )
 _PLACES = dict(_SECTIONS)

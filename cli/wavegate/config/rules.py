@@ -10,6 +10,7 @@ from typing import Any
 
 from wavegate.config.document import join_path
 from wavegate.config.problems import list_keys
+from wavegate.config.rules_people import check_people
 from wavegate.config.schema_probes import CONDITIONS, KINDS, Probe
 from wavegate.config.values import show, suggest
 from wavegate.core.spec import BUDGET_CLASSES, ROLLING_BACK
@@ -22,6 +23,7 @@ def check_rules(data: Mapping[str, Any], literals: Mapping[str, str]) -> list[Pr
         *_check_probes(data),
         *_check_literals(data, literals),
         *_check_gates(data),
+        *_check_gate_name(data, data.get("before"), "before"),
         *_check_waves(data),
     ]
     policy = data.get("on_breach")
@@ -38,9 +40,16 @@ def _check_rollback(data: Mapping[str, Any]) -> Iterator[Problem]:
     if rollback.get("require") == "backup" and "backup" not in data:
         hint = "add backup: with the playbook that saves what a rollback needs"
         yield Problem("no backup is made that could be required", path="rollback.require", hint=hint)
-    gate, gates = rollback.get("gate"), data.get("gates", {})
+    yield from _check_gate_name(data, rollback.get("gate"), "rollback.gate")
+    if "approval" in _named(data, "gates").get(str(rollback.get("gate")), {}):
+        hint = "name a gate that only measures: hosts are put back without waiting for anybody"
+        yield Problem("the gate after a rollback asks nobody", path="rollback.gate", hint=hint)
+
+
+def _check_gate_name(data: Mapping[str, Any], gate: Any, path: str) -> Iterator[Problem]:
+    gates = data.get("gates", {})
     if isinstance(gate, str) and gate.strip() and isinstance(gates, dict) and gate not in gates:
-        yield _name_unknown("gates", gate, gates, "rollback.gate")
+        yield _name_unknown("gates", gate, gates, path)
 
 
 def _check_budget(budget: Any, path: str) -> Iterator[Problem]:
@@ -101,9 +110,13 @@ def _check_gates(data: Mapping[str, Any]) -> Iterator[Problem]:
     probes = _named(data, "probes")
     for name, gate in _named(data, "gates").items():
         path = join_path("gates", name)
-        used = gate.get("probes")
+        yield from check_people(data, gate, path)
+        used = gate.get("probes", [])
         if not isinstance(used, list):
             continue
+        if not used and not {"probes", "approval"} & gate.keys():
+            hint = "add probes: with names of probes, or approval: with whom it asks"
+            yield Problem("a gate needs something to decide by", path=path, hint=hint)
         yield from _check_names(data, "probes", used, join_path(path, "probes"))
         known = [probes[probe] for probe in used if isinstance(probe, str) and probe in probes]
         if known and len(known) == len(used) and all(probe.get("dry_run") is True for probe in known):
@@ -134,7 +147,7 @@ def _check_intervals(
         return
     used = [
         probe
-        for probe in gate["probes"]
+        for probe in gate.get("probes", ())
         if isinstance(probe, str) and "interval" not in probes.get(probe, {})
     ]
     places = {}
@@ -172,8 +185,5 @@ def _check_wave(data: Mapping[str, Any], wave: Mapping[str, Any], path: str) -> 
     if "at_most" in wave and "apart" not in wave:
         yield Problem("at_most says nothing without apart", path=f"{path}.at_most", hint="add apart: KEY")
     yield from _check_budget(wave.get("failure_budget"), f"{path}.failure_budget")
-    gates = data.get("gates", {})
     for side in ("before", "after"):
-        gate = wave.get(side)
-        if isinstance(gate, str) and gate.strip() and isinstance(gates, dict) and gate not in gates:
-            yield _name_unknown("gates", gate, gates, f"{path}.{side}")
+        yield from _check_gate_name(data, wave.get(side), f"{path}.{side}")

@@ -34,6 +34,35 @@ from wavegate.config.values import expect, parse_budget, parse_texts
 from wavegate.core.spec import ROLLING_BACK
 
 
+class Approval(Model):
+    """Whom a gate asks, once everything that is measured is good. One rejection shuts the gate at once.
+
+    People vote with `wavegate approve` and `wavegate reject`. Votes are bound to the plan's hash. When too
+    few have answered within `timeout`, the gate is inconclusive and the rollout is held.
+    """
+
+    required: Count = key("How many different people must approve.", 2, default=1)
+    by: ListOfTexts = optional(
+        "Who may vote: names of people, and of groups of `people`; without it, anybody.",
+        ["ops", "alice"],
+        default=(),
+    )
+    launcher_may_vote: Switch = switch("Whether whoever started the rollout may vote.", default=False)
+    comment: Switch = switch("Whether each vote needs a comment; a rejection always does.", default=False)
+    timeout: SomeTime = key("How long the gate waits for votes.", "4h", default="7d")
+    test_cases: ListOfTexts = optional(
+        "Test cases by name; each must be reported as passed by somebody who approves.",
+        ["login works", "orders can be printed"],
+        default=(),
+    )
+    signed: Switch = switch("Whether only votes signed with an SSH key count.", default=False)
+    allowed_signers: Text = optional(
+        "The file that says whose SSH key is whose, as ssh-keygen(1) describes it; part of the project.",
+        "keys/allowed_signers",
+        default="",
+    )
+
+
 class Gate(Model):
     """A gate opens when every probe passes on every host and the soak is over. All limits are strict.
 
@@ -41,8 +70,16 @@ class Gate(Model):
     no data is never a pass.
     """
 
-    probes: ListOfTexts = key(
-        "Names of probes; at least one of them without `dry_run`.", ["intranet-answers"]
+    probes: ListOfTexts = optional(
+        "Names of probes; at least one of them without `dry_run`. Without any, the gate needs `approval`.",
+        ["intranet-answers"],
+        default=(),
+    )
+    approval: Annotated[Approval | None, Refused] = optional(
+        "Whom the gate asks, once everything that is measured is good.", {"required": 2, "by": ["ops"]}
+    )
+    max_wait: SomeTime = optional(
+        "How long the gate may take; after that it is inconclusive, and the rollout is held.", "4h"
     )
     interval: SomeTime = key("The time between two measurements.", "2s", default="10s")
     count: Count = key(
@@ -220,6 +257,14 @@ class RolloutFile(Model):
         "The scope, an Ansible pattern: each host of it is in a wave or left out.", "web:!lab", default="all"
     )
     leave_out: Text = optional("A pattern of hosts of the scope that are left alone.", "retired", default="")
+    before: Text = optional(
+        "The gate over all hosts before the first wave: whether the fleet is fit for the change.",
+        "fit",
+        default="",
+    )
+    people: dict[Label, ListOfTexts] = optional(
+        "Named groups of people, for `approval`.", {"ops": ["alice", "bob"]}, default={}
+    )
     vars: dict[VariableName, Any] = optional(
         "Variables for the playbooks and the probes' templates; they win over the inventory's. "
         "`!vault` and `!unsafe` are possible.",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from wavegate.core.events import Event, Measurement, SweepEnded
+from wavegate.core.events import CaseResult, Event, Measurement, SweepEnded, VoteCast
 from wavegate.core.outcomes import Outcome, Reading, Status, Verdict
 
 
@@ -57,6 +57,8 @@ def encode(event: Event) -> dict[str, Any]:
             {"target": m.target, "reading": m.reading, "detail": m.detail, "value": m.value}
             for m in event.measurements
         ]
+    if isinstance(event, VoteCast):
+        data["cases"] = [asdict(case) for case in event.cases]
     return data
 
 
@@ -72,6 +74,8 @@ def decode(kind: str, data: Mapping[str, Any]) -> Event:
             Measurement(m["target"], readings[m["reading"]], m["detail"], m["value"])
             for m in data["measurements"]
         ]
+    if kind == "vote_cast":
+        values["cases"] = [CaseResult(**case) for case in data["cases"]]
     for name in shape.tuples:
         values[name] = tuple(values[name])
     event: Event = shape.cls(**values)

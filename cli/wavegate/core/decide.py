@@ -10,7 +10,9 @@ from __future__ import annotations
 from wavegate.core import events as ev
 from wavegate.core.budget import count_bad, count_hosts, find_breach, find_overspent, is_fleet_ill, tell_final
 from wavegate.core.dispatch import next_batch
-from wavegate.core.gate import find_bad_hosts, judge_gate
+from wavegate.core.fleet_gate import FLEET, fleet_wave, passes_fleet_gate, still_in, tell_sick
+from wavegate.core.gate import find_bad_hosts
+from wavegate.core.gating import judge_all, request_approval, waits_until
 from wavegate.core.obligations import discharge_first
 from wavegate.core.outcomes import WALKING, Status, Verdict
 from wavegate.core.plan import Plan, PlannedWave
@@ -37,6 +39,8 @@ def _decide(plan: Plan, state: State, now: float) -> Events:
         return () if state.in_flight else (_stop(state),)
     if state.rollback:
         return continue_rollback(plan, state, now)
+    if not passes_fleet_gate(plan, state):
+        return _pass_gate(plan, state, fleet_wave(plan), "before", now)
     wave = current_wave(plan, state)
     if wave is None:
         return (ev.RolloutEnded(Status.COMPLETED, _tell_completed(plan, state)),)
@@ -59,7 +63,10 @@ def _go_forward(plan: Plan, state: State, wave: PlannedWave, now: float) -> Even
 def wakes_at(plan: Plan, state: State, now: float) -> float | None:
     """Return when time alone may change the decision; None when only an outcome can."""
     gate = open_gate(plan, state)
-    return gate_wakes_at(plan, gate, now) if gate else None
+    if gate is None:
+        return None
+    times = (gate_wakes_at(plan, gate, now), *waits_until(plan, gate, now))
+    return min((at for at in times if at is not None), default=None)
 
 
 def is_waiting(plan: Plan, state: State) -> bool:
@@ -82,7 +89,7 @@ def open_gate(plan: Plan, state: State) -> GateState | None:
     elif state.breach or state.failed_gate or (wave := current_wave(plan, state)) is None:
         return None
     else:
-        gates = (state.wave(wave.name).before, state.wave(wave.name).after)
+        gates = (state.wave(FLEET).before, state.wave(wave.name).before, state.wave(wave.name).after)
     return next((gate for gate in gates if gate and gate.verdict is None), None)
 
 
@@ -128,18 +135,22 @@ def _pass_gate(plan: Plan, state: State, wave: PlannedWave, side: str, now: floa
         bad = find_bad_hosts(plan, gate)
         if bad:
             return _report_bad_hosts(state, wave, name, bad)
-    judgement = judge_gate(plan, gate, now)
+    judgement = judge_all(plan, gate, now)
     if judgement.verdict is None:
-        return sweeps_due(plan, gate, now)
-    decided = ev.GateDecided(wave.name, side, name, judgement.verdict, judgement.reason)
+        asks = request_approval(plan, gate, now)
+        return (asks,) if asks else sweeps_due(plan, gate, now)
+    reason = judgement.reason
+    if side == "before" and judgement.verdict is Verdict.FAIL:
+        reason = tell_sick(plan, gate) or reason
+    decided = ev.GateDecided(wave.name, side, name, judgement.verdict, reason)
     if judgement.verdict is Verdict.PASS or (side == "after" and judgement.verdict is Verdict.FAIL):
         return (decided,)
-    return (decided, ev.RolloutPaused(Status.HELD, _tell_held(side, wave, name, judgement.reason)))
+    return (decided, ev.RolloutPaused(Status.HELD, _tell_held(side, wave, name, reason)))
 
 
 def _open(state: State, wave: PlannedWave, side: str) -> ev.GateOpened:
     if side == "before":
-        return ev.GateOpened(wave.name, side, wave.before, wave.hosts)
+        return ev.GateOpened(wave.name, side, wave.before, still_in(state, wave))
     here = state.wave(wave.name)
     done = tuple(host for host in wave.hosts if host in here.done)
     return ev.GateOpened(wave.name, side, wave.after, done)
@@ -191,6 +202,8 @@ def _stop(state: State) -> ev.Event:
 
 
 def _tell_held(side: str, wave: PlannedWave, gate: str, reason: str) -> str:
+    if wave.name == FLEET:
+        return f"gate {gate} before the first wave does not open, nothing was changed: {reason}"
     if side == "before":
         return f"gate {gate} before wave {wave.name} does not open, nothing of the wave was changed: {reason}"
     return f"gate {gate} after wave {wave.name} is inconclusive: {reason}"

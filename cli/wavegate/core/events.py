@@ -178,6 +178,70 @@ class HostFoundBad:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalRequested:
+    """The gate has all that measurements can give it, and asks people now; `until` is when that expires."""
+
+    wave: str
+    side: str
+    gate: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """One named test case of a sign-off: `passed` or `failed`, and the evidence file with its sha256."""
+
+    name: str
+    result: str
+    evidence: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VoteCast:
+    """A person's vote at a gate, which counts: `choice` is approve or reject.
+
+    It is bound to `plan_hash`. A signed vote names the principal's key; `signature` (armoured, by ssh-keygen)
+    is over `core.votes.message_of` the vote, which expires at `expires` (0: it does not).
+    """
+
+    wave: str
+    side: str
+    gate: str
+    plan_hash: str
+    by: str
+    choice: str
+    comment: str = ""
+    cases: tuple[CaseResult, ...] = ()
+    expires: float = 0.0
+    key: str = ""
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VoteRefused:
+    """A vote that does not count, and why."""
+
+    wave: str
+    side: str
+    gate: str
+    by: str
+    choice: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateOverridden:
+    """A person lets the rollout pass this gate, this once, whatever it says."""
+
+    wave: str
+    side: str
+    gate: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class GateDecided:
     """The gate's verdict, with the sentence that says why."""
 
@@ -291,6 +355,10 @@ Event = (
     | SweepStarted
     | SweepEnded
     | HostFoundBad
+    | ApprovalRequested
+    | VoteCast
+    | VoteRefused
+    | GateOverridden
     | GateDecided
     | BudgetBreached
     | RollbackStarted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from wavegate.core import events as ev
-from wavegate.core import folding_gates, obligations
+from wavegate.core import folding_gates, obligations, overriding
 from wavegate.core.counting import count_host, host_of, wait_again, wait_no_more, wave_of
 from wavegate.core.outcomes import Outcome, Status, Verdict
 from wavegate.core.state import (
@@ -33,6 +33,7 @@ _LOOK_AGAIN = frozenset({("before", Verdict.FAIL), ("rollback", Verdict.FAIL)})
 
 def _started(state: State, event: ev.RolloutStarted, at: float) -> None:
     state.status, state.name, state.by, state.started_at = Status.RUNNING, event.name, event.by, at
+    state.launched_by = event.by
 
 
 def _resumed(state: State, event: ev.RolloutResumed, at: float) -> None:  # noqa: ARG001
@@ -235,7 +236,7 @@ def _retried(state: State, event: ev.HostsRetried, at: float) -> None:  # noqa: 
     for name in event.hosts:
         host = host_of(state, name)
         _promise_another_turn(host)
-        host.found_bad = ""
+        host.found_bad = host.accepted = ""
         count_host(state, event.wave, name)
         wave_of(state, event.wave).skipped.discard(name)
     for index in event.batches:
@@ -304,6 +305,10 @@ _APPLY: dict[type, Callable[..., None]] = {
     ev.SweepEnded: folding_gates.sweep_ended,
     ev.SweepCounted: folding_gates.sweep_counted,
     ev.HostFoundBad: folding_gates.host_found_bad,
+    ev.ApprovalRequested: folding_gates.approval_requested,
+    ev.VoteCast: folding_gates.vote_cast,
+    ev.VoteRefused: folding_gates.vote_refused,
+    ev.GateOverridden: overriding.gate_overridden,
     ev.GateDecided: folding_gates.gate_decided,
     ev.BudgetBreached: _breached,
     ev.RollbackStarted: _rollback_started,

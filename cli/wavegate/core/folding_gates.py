@@ -64,6 +64,22 @@ def host_found_bad(state: State, event: ev.HostFoundBad, at: float) -> None:  # 
         series.drop(event.host)
 
 
+def approval_requested(state: State, event: ev.ApprovalRequested, at: float) -> None:
+    """Have the gate ask people."""
+    gate = gate_of(state, event.wave, event.side)
+    gate.asked_at, gate.asked_until = at, event.until
+
+
+def vote_cast(state: State, event: ev.VoteCast, at: float) -> None:
+    """Count a vote."""
+    gate = gate_of(state, event.wave, event.side)
+    gate.votes, gate.voted_at = (*gate.votes, event), at
+
+
+def vote_refused(state: State, event: ev.VoteRefused, at: float) -> None:
+    """Count nothing: the vote is only remembered."""
+
+
 def gate_decided(state: State, event: ev.GateDecided, at: float) -> None:
     """Keep the verdict."""
     gate = gate_of(state, event.wave, event.side)

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from wavegate.core.spec import (
+    ApprovalSpec,
     Budget,
     GateProbe,
     GateSpec,
@@ -71,7 +72,8 @@ class Plan:
     """Everything a rollout needs to know, and nothing secret: variables appear by name only.
 
     `digests` maps a part of the material (`rollout file`, `project`, ...) to its sha256;
-    `notes` are sentences for people (a play with `serial`, a budget that is zero by rounding).
+    `before` is the gate over all hosts before the first wave; `notes` are
+    sentences for people (a play with `serial`, a budget that is zero by rounding).
     """
 
     name: str
@@ -85,6 +87,7 @@ class Plan:
     variables: tuple[str, ...]
     on_breach: OnBreach
     batch_timeout: float
+    before: str = ""
     budget: Budget = field(default_factory=lambda: Budget(None))
     rollback: RollbackSpec = field(default_factory=RollbackSpec)
     seed: int | None = None
@@ -162,4 +165,8 @@ def _probe(data: Mapping[str, Any]) -> ProbeSpec:
 
 def _gate(data: Mapping[str, Any]) -> GateSpec:
     probes = tuple(GateProbe(probe=p["probe"], sampling=Sampling(**p["sampling"])) for p in data["probes"])
-    return GateSpec(name=data["name"], probes=probes, soak=data["soak"])
+    fields = {**data, "probes": probes}
+    if asked := data.get("approval"):
+        names = {key: tuple(asked[key]) for key in ("by", "test_cases")}
+        fields["approval"] = ApprovalSpec(**{**asked, **names})
+    return GateSpec(**fields)

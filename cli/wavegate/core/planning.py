@@ -59,6 +59,7 @@ def make_plan(  # noqa: PLR0913 - the six things a plan is made of
         gates=spec.gates,
         playbooks=spec.playbooks,
         inventory=tuple(inventory),
+        before=spec.before,
         variables=tuple(sorted(spec.variables)),
         on_breach=spec.on_breach,
         budget=(spec.failure_budget or BudgetSpec()).of(sum(len(w.hosts) for w in waves)),

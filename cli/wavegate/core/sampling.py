@@ -21,7 +21,19 @@ def due_at(gate: GateState, use: GateProbe) -> float | None:
         return gate.opened_at + use.sampling.initial_delay
     if series.in_flight:
         return None
-    return max(series.started_at + use.sampling.interval, series.ended_at)
+    return max(series.started_at + _interval(gate, use, series), series.ended_at)
+
+
+WHILE_PEOPLE_THINK = 60.0
+"""Seconds between two measurements while people are asked, unless the probe's own interval is longer.
+
+Their answer may take days, and is followed by another measurement in any case.
+"""
+
+
+def _interval(gate: GateState, use: GateProbe, series: Series) -> float:
+    waits_for_people = gate.asked_at is not None and series.measured_at >= gate.voted_at
+    return max(use.sampling.interval, WHILE_PEOPLE_THINK) if waits_for_people else use.sampling.interval
 
 
 def sweeps_due(plan: Plan, gate: GateState, now: float) -> tuple[ev.SweepStarted, ...]:

@@ -92,12 +92,35 @@ class GateProbe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalSpec:
+    """Whom a gate asks: `required` different people of `by` (empty: anybody), within `timeout` seconds.
+
+    `test_cases` must each be reported as passed. With `signed`, a vote counts only with a signature by a key
+    of the file `allowed_signers` (relative to the project root).
+    """
+
+    required: int = 1
+    by: tuple[str, ...] = ()
+    launcher_may_vote: bool = False
+    comment: bool = False
+    timeout: float = 604800.0
+    test_cases: tuple[str, ...] = ()
+    signed: bool = False
+    allowed_signers: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateSpec:
-    """One named gate: its probes and how long they go on measuring after the last host (seconds)."""
+    """One named gate: its probes, how long they go on after the last host, and whom it asks.
+
+    Times are seconds. After `max_wait` without a verdict the gate is inconclusive; 0 means it waits on.
+    """
 
     name: str
     probes: tuple[GateProbe, ...]
     soak: float = 0.0
+    max_wait: float = 0.0
+    approval: ApprovalSpec | None = None
 
 
 BUDGET_CLASSES = ("failed", "unreachable", "timed_out", "aborted", "found_bad")
@@ -180,6 +203,7 @@ class RolloutSpec:
     inventory: tuple[str, ...] = ()
     hosts: str = "all"
     leave_out: str = ""
+    before: str = ""
     variables: Mapping[str, Any] = field(default_factory=dict)
     vault_password_files: tuple[str, ...] = ()
     become: Become | None = None

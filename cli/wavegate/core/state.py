@@ -18,7 +18,8 @@ from wavegate.core.tallies import Series
 class GateState:
     """One gate before or after a wave; `opened_at` is where its soak starts.
 
-    `out` are the targets that a probe found bad: they count against the failure budget instead.
+    `out` are the targets that a probe found bad: they count against the failure budget instead. People are
+    asked from `asked_at` on, until `asked_until`; the newest of their `votes` came at `voted_at`.
     """
 
     wave: str
@@ -28,9 +29,14 @@ class GateState:
     targets: tuple[str, ...]
     out: set[str] = field(default_factory=set)
     series: dict[str, Series] = field(default_factory=dict)
+    asked_at: float | None = None
+    asked_until: float = 0.0
+    votes: tuple[ev.VoteCast, ...] = ()
+    voted_at: float = 0.0
     verdict: Verdict | None = None
     reason: str = ""
     decided_at: float | None = None
+    override: ev.GateOverridden | None = None
 
 
 @dataclass(slots=True)
@@ -53,6 +59,8 @@ class HostState:
     stood: tuple[Outcome, bool, bool, str] | None = None
     """Outcome, `doubtful`, `is_sick` and `found_bad` before another turn was promised, until that comes."""
     found_bad: str = ""
+    accepted: str = ""
+    """In which way it was bad when a person let the rollout pass nevertheless; it counts as bad no more."""
     forward: Outcome | None = None
     """The outcome of the way forward, where `outcome` tells the rollback's."""
     counted: tuple[bool, str, bool] = (False, "", False)
@@ -61,6 +69,8 @@ class HostState:
     @property
     def is_bad(self) -> bool:
         """Whether the host counts against the failure budget; one whose batch a person stopped does not."""
+        if self.accepted:
+            return False
         outcome = self.forward or self.outcome
         return (outcome in BAD_OUTCOMES and not self.doubtful) or bool(self.found_bad)
 
@@ -167,6 +177,8 @@ class State:
     seq: int = 0
     at: float = 0.0
     by: str = ""
+    launched_by: str = ""
+    """Who started the rollout, whoever went on with it."""
     waves: dict[str, WaveState] = field(default_factory=dict)
     hosts: dict[str, HostState] = field(default_factory=dict)
     batches: dict[str, BatchState] = field(default_factory=dict)

@@ -14,9 +14,10 @@ from wavegate.core.decide import decide, is_waiting, open_gate, wakes_at
 from wavegate.core.folding import fold
 from wavegate.core.outcomes import WALKING, Status
 from wavegate.core.plan import Plan
+from wavegate.core.requests import receive
 from wavegate.core.state import BatchState, State
 from wavegate.engine.inbox import Inbox
-from wavegate.ports import Clock, Executor, Journal, Prober
+from wavegate.ports import Clock, Executor, Journal, Prober, Signatures
 
 HEARTBEAT_SECONDS = 5.0
 LOOK_SECONDS = 1.0
@@ -47,6 +48,8 @@ class Engine:
     clock: Clock
     inbox: Inbox
     watcher: Watcher
+    signatures: Signatures | None = None
+    """Who tells whether a signed vote holds; without it, none does."""
     stays: bool = True
     """Whether it stays while only time can bring the rollout on; otherwise it leaves it waiting."""
     look_seconds: float = LOOK_SECONDS
@@ -143,9 +146,15 @@ class Engine:
     def _take_requests(self) -> None:
         """Make what other processes asked for events of the rollout."""
         requests = self.journal.requests(self.rollout_id)
+        for request in requests:
+            asked = receive(self.plan, self.state, request.event, self.clock.now(), self._find_fault)
+            if asked:
+                self._write([asked])
         if requests:
-            self._write([request.event for request in requests])
             self.journal.forget_requests(requests)
+
+    def _find_fault(self, vote: ev.VoteCast) -> str:
+        return self.signatures.find_fault(vote) if self.signatures else "nobody here can verify signatures"
 
     def _say_alive(self) -> None:
         now = self.clock.now()

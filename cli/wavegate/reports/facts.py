@@ -144,8 +144,27 @@ class ProbeFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VoteFacts:
+    """One vote at a gate; `refused` is why it does not count, `key` the key that signed it (or empty).
+
+    `cases` are test cases with name, result, evidence file and its sha256.
+    """
+
+    at: float
+    by: str
+    choice: str
+    comment: str = ""
+    key: str = ""
+    refused: str = ""
+    cases: tuple[tuple[str, str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateFacts:
-    """One time that a gate looked; a gate that is looked at again after a resume appears again."""
+    """One time that a gate looked; a gate that is looked at again after a resume appears again.
+
+    `overridden_by` is who let the rollout pass it whatever it said, and `override_reason` why.
+    """
 
     wave: str
     side: str
@@ -157,6 +176,10 @@ class GateFacts:
     reason: str
     targets: tuple[str, ...]
     probes: tuple[ProbeFacts, ...]
+    asked_until: float | None = None
+    votes: tuple[VoteFacts, ...] = ()
+    overridden_by: str = ""
+    override_reason: str = ""
 
     @property
     def counts(self) -> Counts:

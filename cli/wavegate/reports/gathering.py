@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wavegate.core import events as ev
+from wavegate.core.fleet_gate import FLEET
 from wavegate.core.folding import fold
 from wavegate.core.outcomes import Outcome, Status
 from wavegate.core.plan import Plan, PlannedWave
@@ -42,7 +43,7 @@ def gather_facts(
     tries = _gather_tries(records)
     gates = gather_gates(plan, records)
     stopped_as = "died" if died else _STOPPED_AS.get(state.status, "running")
-    waves = tuple(_make_wave(wave, state, tries, gates, stopped_as) for wave in plan.waves)
+    waves = tuple(_make_wave(plan, wave, state, tries, gates, stopped_as) for wave in plan.waves)
     facts = ReportFacts(
         id=row.id,
         name=plan.name,
@@ -122,11 +123,17 @@ def _settle(one: Try, end: ev.BatchEnded, at: float) -> Try:
     return replace(one, ended_at=at, outcome=outcome, reason=end.detail)
 
 
-def _make_wave(
-    wave: PlannedWave, state: State, tries: dict[str, list[Try]], gates: Sequence[GateFacts], stopped_as: str
+def _make_wave(  # noqa: PLR0913, PLR0917 - what a wave is told by
+    plan: Plan,
+    wave: PlannedWave,
+    state: State,
+    tries: dict[str, list[Try]],
+    gates: Sequence[GateFacts],
+    stopped_as: str,
 ) -> WaveFacts:
     here = state.wave(wave.name)
-    own = tuple(gate for gate in gates if gate.wave == wave.name)
+    names = {wave.name, FLEET} if wave is plan.waves[0] else {wave.name}
+    own = tuple(gate for gate in gates if gate.wave in names)
     forward = [
         b
         for b in state.batches.values()
@@ -144,12 +151,14 @@ def _make_wave(
         completed_at=here.completed_at,
         ended_at=_end_of_wave(wave, state, ends, own),
         gates=own,
-        planned_gates=tuple((side, gate) for side, gate in _sides(wave) if gate),
+        planned_gates=tuple((side, gate) for side, gate in _sides(plan, wave) if gate),
     )
 
 
-def _sides(wave: PlannedWave) -> tuple[tuple[str, str], ...]:
-    return (("before", wave.before), ("after", wave.after))
+def _sides(plan: Plan, wave: PlannedWave) -> tuple[tuple[str, str], ...]:
+    """Return the sides of the wave with their gates; the fleet's gate stands before the first wave."""
+    fleet = plan.before if wave is plan.waves[0] else ""
+    return (("before", fleet), ("before", wave.before), ("after", wave.after))
 
 
 def _stand_of_wave(wave: PlannedWave, state: State, gates: Sequence[GateFacts], stopped_as: str) -> str:

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from wavegate.core.outcomes import Status
-from wavegate.reports import wording
+from wavegate.reports import people, wording
 from wavegate.reports.facts import ReportFacts
 from wavegate.reports.picture import LATENCY_HEIGHT, SHARE_HEIGHT, cell_title, draw_probe, draw_rollout
 
@@ -69,4 +69,6 @@ def _filters(zone: tzinfo | None) -> dict[str, Any]:
         "standing": wording.shown_standing,
         "cell_title": cell_title,
         "gate_title": wording.tell_gate,
+        "override": people.tell_override,
+        "vote": people.tell_vote,
     }

@@ -15,6 +15,7 @@ from wavegate.reports.facts import (
     Rollback,
     Sighting,
     Try,
+    VoteFacts,
     WaveFacts,
 )
 
@@ -156,6 +157,24 @@ def _gate(gate: GateFacts) -> Data:
         "soak_seconds": gate.soak,
         "targets": list(gate.targets),
         "probes": [_probe(probe) for probe in gate.probes],
+        "asked_until": _round(gate.asked_until),
+        "votes": [_vote(vote) for vote in gate.votes],
+        "overridden_by": gate.overridden_by,
+        "override_reason": gate.override_reason,
+    }
+
+
+def _vote(vote: VoteFacts) -> Data:
+    return {
+        "at": _round(vote.at),
+        "by": vote.by,
+        "choice": vote.choice,
+        "comment": vote.comment,
+        "key": vote.key,
+        "refused": vote.refused,
+        "cases": [
+            dict(zip(("name", "result", "evidence", "sha256"), case, strict=True)) for case in vote.cases
+        ],
     }
 
 

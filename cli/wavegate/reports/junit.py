@@ -9,6 +9,7 @@ from junitparser.junitparser import Result
 
 from wavegate.core.outcomes import Verdict
 from wavegate.reports.facts import GateFacts, HostFacts, ReportFacts, WaveFacts
+from wavegate.reports.people import tell_override
 from wavegate.reports.wording import STANDING_WORDS, clean, shown_standing, tell_counts
 
 _ERRORS = {"unreachable", "timed_out", "aborted", "rollback_failed", "in_flight"}
@@ -74,6 +75,9 @@ def _judge_host(host: HostFacts) -> Result | None:
 def _make_gate_case(gate: GateFacts, group: str) -> TestCase:
     seconds = (gate.decided_at or gate.opened_at) - gate.opened_at
     case = TestCase(clean(f"gate {gate.name} {gate.side}"), group, seconds)
+    if gate.overridden_by:
+        case.result = [Failure(clean(tell_override(gate)), "overridden")]
+        return case
     match gate.verdict:
         case Verdict.FAIL:
             case.result = [Failure(clean(gate.reason), "fail")]

@@ -9,7 +9,7 @@ from statistics import median
 from wavegate.core import events as ev
 from wavegate.core.outcomes import Reading
 from wavegate.core.plan import Plan
-from wavegate.reports.facts import Counts, GateFacts, Latency, Point, ProbeFacts, Sighting
+from wavegate.reports.facts import Counts, GateFacts, Latency, Point, ProbeFacts, Sighting, VoteFacts
 
 MOST_POINTS = 120
 """A soak of days has thousands of sweeps; a picture and a JSON reader need no more than this."""
@@ -24,6 +24,9 @@ class _Look:
     sweeps: dict[str, list[tuple[float, ev.SweepEnded]]] = field(default_factory=dict)
     decided: ev.GateDecided | None = None
     decided_at: float | None = None
+    asked_until: float | None = None
+    votes: list[VoteFacts] = field(default_factory=list)
+    overridden: ev.GateOverridden | None = None
 
 
 def gather_gates(plan: Plan, records: Iterable[ev.Record]) -> tuple[GateFacts, ...]:
@@ -41,7 +44,30 @@ def gather_gates(plan: Plan, records: Iterable[ev.Record]) -> tuple[GateFacts, .
             case ev.GateDecided() as decided:
                 look = open_looks[decided.wave, decided.side]
                 look.decided, look.decided_at = decided, record.at
+            case ev.ApprovalRequested() | ev.VoteCast() | ev.VoteRefused() | ev.GateOverridden() as said:
+                if spoken_to := open_looks.get((said.wave, said.side)):
+                    _hear(spoken_to, said, record.at)
     return tuple(_make_gate(plan, look) for look in looks)
+
+
+def _hear(
+    look: _Look, said: ev.ApprovalRequested | ev.VoteCast | ev.VoteRefused | ev.GateOverridden, at: float
+) -> None:
+    """Take down what was asked of people at the gate, or what they said."""
+    match said:
+        case ev.ApprovalRequested():
+            look.asked_until = said.until
+        case ev.VoteCast():
+            cases = tuple((one.name, one.result, one.evidence, one.sha256) for one in said.cases)
+            vote = VoteFacts(
+                at=at, by=said.by, choice=said.choice, comment=said.comment, key=said.key, cases=cases
+            )
+            look.votes.append(vote)
+        case ev.VoteRefused():
+            look.votes.append(VoteFacts(at=at, by=said.by, choice=said.choice, refused=said.reason))
+        case ev.GateOverridden():
+            look.overridden = said
+            look.decided_at = look.decided_at or at
 
 
 def _make_gate(plan: Plan, look: _Look) -> GateFacts:
@@ -65,6 +91,10 @@ def _make_gate(plan: Plan, look: _Look) -> GateFacts:
             )
             for use in spec.probes
         ),
+        asked_until=look.asked_until,
+        votes=tuple(look.votes),
+        overridden_by=look.overridden.by if look.overridden else "",
+        override_reason=look.overridden.reason if look.overridden else "",
     )
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from wavegate.core.plan import Plan, PlannedWave
 from wavegate.core.quantity import format_duration
-from wavegate.core.spec import Budget, GateSpec, Procedure
+from wavegate.core.spec import ApprovalSpec, Budget, GateSpec, Procedure
 from wavegate.reports.sentences import some
 from wavegate.reports.wording import plural
 
@@ -21,9 +21,11 @@ def print_plan(plan: Plan, console: Console) -> None:
     console.print(f"[bold]{plan.name}[/]: {size}")
     if plan.description:
         console.print(Text(plan.description, "dim"))
+    if plan.before:
+        console.print(Text(f"before the first wave: gate {plan.before} over all hosts"))
     console.print(_waves(plan))
     for gate in plan.gates.values():
-        if any(gate.name in {wave.before, wave.after} for wave in plan.waves):
+        if gate.name == plan.before or any(gate.name in {wave.before, wave.after} for wave in plan.waves):
             console.print(Text(f"gate {gate.name}: {describe_gate(plan, gate)}"))
     console.print(Text("each batch: " + " → ".join(_procedures(plan)) + f", at most {_timeout(plan)}"))
     console.print(Text(f"on breach: {_policy(plan)}"))
@@ -42,7 +44,21 @@ def describe_gate(plan: Plan, gate: GateSpec) -> str:
         probe = plan.probes[use.probe]
         dry = ", dry run" if use.sampling.dry_run else ""
         parts.append(f"{probe.name} ({probe.kind} every {format_duration(use.sampling.interval)}{dry})")
-    return "; ".join(parts) + (f"; soak {format_duration(gate.soak)}" if gate.soak else "")
+    if gate.soak:
+        parts.append(f"soak {format_duration(gate.soak)}")
+    if gate.approval:
+        parts.append(_describe_approval(gate.approval))
+    if gate.max_wait:
+        parts.append(f"waits at most {format_duration(gate.max_wait)}")
+    return "; ".join(parts)
+
+
+def _describe_approval(asked: ApprovalSpec) -> str:
+    who = f" of {', '.join(asked.by)}" if asked.by else ""
+    signed = ", signed" if asked.signed else ""
+    cases = f", test cases {', '.join(asked.test_cases)}" if asked.test_cases else ""
+    within = format_duration(asked.timeout)
+    return f"then {plural(asked.required, 'approval')}{who}{signed} within {within}{cases}"
 
 
 def tell_budget(budget: Budget) -> str:

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 from wavegate.core import events as ev
 from wavegate.core.outcomes import BAD_OUTCOMES, Outcome, Reading, Status, Verdict
 from wavegate.core.plan import Plan
 from wavegate.core.quantity import format_duration
-from wavegate.reports.wording import tell_side
+from wavegate.reports.people import tell_people
+from wavegate.reports.wording import BAD, CAREFUL, GOOD, Line, tell_side
 
-GOOD, BAD, CAREFUL, PLAIN = "green", "red", "yellow", ""
 _SHOWN_HOSTS = 6
 _BAD = BAD_OUTCOMES | {Outcome.ROLLBACK_FAILED}
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A sentence and the rich style that supports it (never the only carrier of meaning)."""
-
-    text: str
-    style: str = PLAIN
 
 
 def describe(event: ev.Event, plan: Plan) -> Line | None:  # noqa: C901, PLR0911, PLR0912 - a table of sentences
@@ -61,6 +52,8 @@ def describe(event: ev.Event, plan: Plan) -> Line | None:  # noqa: C901, PLR0911
             return _sweep_ended(event)
         case ev.HostFoundBad():
             return Line(f"{event.host} found bad by {event.probe}: {event.reason}", BAD)
+        case ev.ApprovalRequested() | ev.VoteCast() | ev.VoteRefused() | ev.GateOverridden():
+            return tell_people(event)
         case ev.GateDecided():
             style = {Verdict.PASS: GOOD, Verdict.FAIL: BAD}.get(event.verdict, CAREFUL)
             place = f"gate {event.gate} {tell_side(event.side, event.wave)}"

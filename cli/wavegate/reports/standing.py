@@ -6,16 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from wavegate.core.estimate import seconds_left
+from wavegate.core.fleet_gate import FLEET
 from wavegate.core.outcomes import Reading, Status
 from wavegate.core.plan import Plan, PlannedWave
 from wavegate.core.quantity import format_duration
 from wavegate.core.state import GateState, State
+from wavegate.core.votes import judge_people
 from wavegate.reports.taken_out import TakenOut, list_taken_out
 
 
 @dataclass(frozen=True, slots=True)
 class GateStanding:
-    """An open or decided gate; `soaked_until` is seconds since the epoch, 0 without a soak."""
+    """An open or decided gate; `soaked_until` is seconds since the epoch, 0 without a soak.
+
+    `asks` says what it still wants of people, until `asked_until`; empty while it asks nobody.
+    """
 
     gate: str
     side: str
@@ -25,6 +30,8 @@ class GateStanding:
     bad: int
     errors: int
     soaked_until: float
+    asks: str = ""
+    asked_until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,8 @@ def _wave(plan: Plan, state: State, wave: PlannedWave, now: float) -> WaveStandi
     flying = tuple(
         host for batch in state.in_flight.values() if batch.wave == wave.name for host in batch.hosts
     )
-    gate = here.after or here.before
+    fleet = state.wave(FLEET).before if wave is plan.waves[0] else None
+    gate = here.after or here.before or fleet
     until = here.completed_at or state.ended_at or now
     return WaveStanding(
         name=wave.name,
@@ -131,7 +139,16 @@ def _gate(plan: Plan, gate: GateState) -> GateStanding:
         bad=sum(total.bad for total in totals),
         errors=sum(total.error + total.inconclusive for total in totals),
         soaked_until=gate.opened_at + soak if soak else 0.0,
+        asks=_tell_asked(plan, gate),
+        asked_until=gate.asked_until,
     )
+
+
+def _tell_asked(plan: Plan, gate: GateState) -> str:
+    asked = plan.gates[gate.gate].approval
+    if asked is None or gate.asked_at is None or gate.verdict is not None:
+        return ""
+    return judge_people(asked, gate, gate.asked_at).reason
 
 
 def _last_trouble(gate: GateState) -> str:
@@ -156,6 +173,8 @@ def _waits_for(state: State, waves: tuple[WaveStanding, ...], now: float) -> str
         if wave.gate and not wave.gate.verdict:
             left = wave.gate.soaked_until - now
             tail = f", {format_duration(left)} of soak left" if left > 0 else ""
+            if wave.gate.asks:
+                return f"people at gate {wave.gate.gate}: {wave.gate.asks} (`wavegate votes`)"
             return f"gate {wave.gate.gate} {wave.gate.side} wave {wave.name}{tail}"
     return ""
 

@@ -9,6 +9,7 @@ from textwrap import shorten
 
 from wavegate.core.outcomes import CLOSED, WALKING, Status, Verdict
 from wavegate.reports.facts import GateFacts, HostFacts, ReportFacts, Trouble, WaveFacts
+from wavegate.reports.people import tell_override
 from wavegate.reports.taken_out import TakenOut
 from wavegate.reports.wording import STANDING_WORDS, join_names, plural, shown_standing, tell_gate
 
@@ -50,11 +51,14 @@ def _tell_completed(facts: ReportFacts) -> str:
 
 def _tell_gates_passed(facts: ReportFacts) -> str:
     passed = sum(1 for gate in facts.gates if gate.verdict is Verdict.PASS)
-    if not passed:
-        return ""
-    total = sum(gate.counts.total for gate in facts.gates)
-    gates = "Its gate" if passed == 1 else f"All {passed} gates"
-    return f"{gates} passed on {plural(total, 'measurement')}."
+    overridden = [gate for gate in facts.gates if gate.overridden_by]
+    sentences = [f"Gate {tell_gate(gate).removeprefix('gate ')} was overridden." for gate in overridden]
+    if passed:
+        total = sum(gate.counts.total for gate in facts.gates)
+        all_ = "" if overridden else "All "
+        gates = "Its gate" if passed == 1 and not overridden else f"{all_}{plural(passed, 'gate')}"
+        sentences.append(f"{gates} passed on {plural(total, 'measurement')}.")
+    return " ".join(sentences)
 
 
 def _tell_halted(facts: ReportFacts) -> str:
@@ -168,7 +172,11 @@ def _find_troubles(facts: ReportFacts, wave: WaveFacts) -> Iterator[Trouble]:
             look = f"wavegate events {facts.id} --host {quote(host.name)}"
             yield Trouble(tone="bad", subject=host.name, what=_tell_bad_host(host), done=done, look=look)
     for gate in wave.gates:
-        if gate.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE}:
+        if gate.overridden_by:
+            said = f"{gate.verdict.value}: {gate.reason}" if gate.verdict else "it had not decided"
+            done = tell_override(gate)
+            yield Trouble(tone="bad", subject=tell_gate(gate), what=said, done=done)
+        elif gate.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE}:
             what = f"{gate.verdict.value}: {gate.reason}"
             tone = "bad" if gate.verdict is Verdict.FAIL else "unsure"
             done = _tell_gate_done(facts, wave, gate)

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from wavegate.core.outcomes import Status
 from wavegate.reports.facts import GateFacts, HostFacts, ProbeFacts, ReportFacts, WaveFacts
+from wavegate.reports.people import tell_override, tell_vote
 from wavegate.reports.wording import (
     NOTHING,
     STANDING_WORDS,
@@ -166,6 +167,9 @@ def _gate(gate: GateFacts) -> Group:
     lines: list[RenderableType] = [head]
     if gate.reason:
         lines.append(_indent(gate.reason))
+    if gate.overridden_by:
+        lines.append(_indent(tell_override(gate), "bold red"))
+    lines.extend(_indent(tell_vote(vote)) for vote in gate.votes)
     for probe in gate.probes:
         lines.extend(_indent(line) for line in _probe(probe))
     return Group(*lines)
@@ -254,8 +258,8 @@ def _standing(standing: str) -> Text:
     return Text(STANDING_WORDS[standing], _STYLES.get(standing, ""))
 
 
-def _indent(text: str) -> Padding:
-    return Padding(_text(text), (0, 0, 0, 2))
+def _indent(text: str, style: str = "") -> Padding:
+    return Padding(_text(text, style), (0, 0, 0, 2))
 
 
 def _text(text: str, style: str = "") -> Text:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from wavegate.core import events as ev
 from wavegate.core.outcomes import Outcome, Reading
 from wavegate.core.plan import Plan
-from wavegate.reports import sentences
+from wavegate.reports import sentences, wording
 from wavegate.reports.facts import Moment
 
-_TONES = {sentences.GOOD: "good", sentences.BAD: "bad", sentences.CAREFUL: "unsure"}
+_TONES = {wording.GOOD: "good", wording.BAD: "bad", wording.CAREFUL: "unsure"}
 _Seen = set[tuple[str, str, str, Reading]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:  # `status` uses some words of this, and no facts
 
 _MOST_NAMES = 6
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+GOOD, BAD, CAREFUL, PLAIN = "green", "red", "yellow", ""
 
 NOTHING = "-"
 """Stands where there is no such time, duration or number."""
@@ -40,6 +43,14 @@ STANDING_WORDS = {
     "died": "process died",
 }
 """What a host, a wave or a rollout is called where people read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A sentence and the rich style that supports it (never the only carrier of meaning)."""
+
+    text: str
+    style: str = PLAIN
 
 
 def shown_standing(host: HostFacts) -> str:
@@ -128,5 +139,7 @@ def tell_gate(gate: GateFacts) -> str:
 
 
 def tell_side(side: str, wave: str) -> str:
-    """Return where a gate stands: `before wave site`, `after wave site`, `after the rollback`."""
-    return "after the rollback" if side == "rollback" else f"{side} wave {wave}"
+    """Return where a gate stands: `before wave site`, `after wave site`, `before the first wave`."""
+    if side == "rollback":
+        return "after the rollback"
+    return f"{side} wave {wave}" if wave else "before the first wave"
