@@ -9,12 +9,13 @@ from wavegate.config.schema import (
     BecomeSettings,
     BudgetSettings,
     Gate,
+    Rehearsed,
     RollbackSettings,
     RolloutFile,
     Wave,
 )
 from wavegate.config.schema_probes import Probe
-from wavegate.core.quantity import Amount
+from wavegate.core.quantity import Amount, format_duration
 from wavegate.core.spec import (
     BUDGET_CLASSES,
     ApprovalSpec,
@@ -25,9 +26,11 @@ from wavegate.core.spec import (
     OnBreach,
     ProbeSpec,
     Procedure,
+    RehearsalSpec,
     RollbackSpec,
     RolloutSpec,
     Sampling,
+    Scope,
     WaveSpec,
 )
 
@@ -59,8 +62,12 @@ def normalize(file: RolloutFile) -> RolloutSpec:
         batch_timeout=file.batch_timeout or 0.0,
         failure_budget=_normalize_budget(file.failure_budget),
         rollback=_normalize_rollback(file.rollback),
+        rehearsal=RehearsalSpec(**file.rehearsal.model_dump()) if file.rehearsal else RehearsalSpec(),
         on_breach=OnBreach(file.on_breach),
-        probes={name: _normalize_probe(name, probe) for name, probe in file.probes.items()},
+        probes={
+            **_collect_conditions(file),
+            **{name: _normalize_probe(name, probe) for name, probe in file.probes.items()},
+        },
         gates={name: _normalize_gate(name, gate, file) for name, gate in file.gates.items()},
         waves=tuple(_normalize_wave(index, wave) for index, wave in enumerate(file.waves)),
     )
@@ -112,6 +119,11 @@ def _normalize_gate(name: str, gate: Gate, file: RolloutFile) -> GateSpec:
     used = tuple(
         GateProbe(probe=probe, sampling=_resolve_sampling(gate, file.probes[probe])) for probe in gate.probes
     )
+    if gate.rehearsed:
+        condition = GateProbe(
+            probe=_name_condition(gate.rehearsed), sampling=Sampling(interval=gate.interval or 0.0)
+        )
+        used = (condition, *used)
     return GateSpec(
         name=name,
         probes=used,
@@ -119,6 +131,28 @@ def _normalize_gate(name: str, gate: Gate, file: RolloutFile) -> GateSpec:
         max_wait=gate.max_wait or 0.0,
         approval=_normalize_approval(gate.approval, file.people),
     )
+
+
+def _collect_conditions(file: RolloutFile) -> dict[str, ProbeSpec]:
+    """Return the gates' conditions, each of which is a probe that measures once for all hosts."""
+    wanted = [gate.rehearsed for gate in file.gates.values() if gate.rehearsed]
+    return {
+        _name_condition(one): ProbeSpec(
+            name=_name_condition(one),
+            kind="rehearsed",
+            scope=Scope.ONCE,
+            settings={"within": one.within},
+            timeout=_CONDITION_SECONDS,
+        )
+        for one in wanted
+    }
+
+
+_CONDITION_SECONDS = 30.0
+
+
+def _name_condition(rehearsed: Rehearsed) -> str:
+    return f"rehearsed within {format_duration(rehearsed.within or 0.0)}"
 
 
 def _normalize_approval(asked: Approval | None, groups: dict[str, tuple[str, ...]]) -> ApprovalSpec | None:

@@ -14,6 +14,7 @@ _SECTIONS = (
     ("Vault", "vault"),
     ("BecomeSettings", "become"),
     ("RollbackSettings", "rollback"),
+    ("RehearsalSettings", "rehearsal"),
     ("BudgetSettings", "failure_budget"),
     ("Probe", "probes.NAME"),
     ("Http", "probes.NAME.http"),
@@ -22,6 +23,7 @@ _SECTIONS = (
     ("Host", "probes.NAME.host"),
     ("Gate", "gates.NAME"),
     ("Approval", "gates.NAME.approval"),
+    ("Rehearsed", "gates.NAME.rehearsed"),
     ("Wave", "waves[N]"),
 )
 _PLACES = dict(_SECTIONS)

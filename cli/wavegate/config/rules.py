@@ -30,6 +30,9 @@ def check_rules(data: Mapping[str, Any], literals: Mapping[str, str]) -> list[Pr
     if policy in list(ROLLING_BACK) and "rollback" not in data:
         hint = "add rollback: with the playbook that puts a host back"
         problems.append(Problem(f"{policy} needs a rollback procedure", path="on_breach", hint=hint))
+    rehearsal = data.get("rehearsal")
+    if isinstance(rehearsal, dict):
+        problems += _check_gate_name(data, rehearsal.get("gate"), "rehearsal.gate")
     return [*problems, *_check_rollback(data), *_check_budget(data.get("failure_budget"), "failure_budget")]
 
 
@@ -114,12 +117,17 @@ def _check_gates(data: Mapping[str, Any]) -> Iterator[Problem]:
         used = gate.get("probes", [])
         if not isinstance(used, list):
             continue
-        if not used and not {"probes", "approval"} & gate.keys():
+        if not used and not {"probes", "approval", "rehearsed"} & gate.keys():
             hint = "add probes: with names of probes, or approval: with whom it asks"
             yield Problem("a gate needs something to decide by", path=path, hint=hint)
         yield from _check_names(data, "probes", used, join_path(path, "probes"))
         known = [probes[probe] for probe in used if isinstance(probe, str) and probe in probes]
-        if known and len(known) == len(used) and all(probe.get("dry_run") is True for probe in known):
+        if (
+            known
+            and len(known) == len(used)
+            and "rehearsed" not in gate
+            and all(probe.get("dry_run") is True for probe in known)
+        ):
             message = "every probe of this gate is dry_run, so that nothing decides"
             yield Problem(message, path=join_path(path, "probes"))
         yield from _check_intervals(probes, name, gate)

@@ -63,6 +63,12 @@ class Approval(Model):
     )
 
 
+class Rehearsed(Model):
+    """A condition: `wavegate rehearse` took this very plan there, back and there again, lately."""
+
+    within: SomeTime = key("How long ago it may have been.", "14d")
+
+
 class Gate(Model):
     """A gate opens when every probe passes on every host and the soak is over. All limits are strict.
 
@@ -71,12 +77,16 @@ class Gate(Model):
     """
 
     probes: ListOfTexts = optional(
-        "Names of probes; at least one of them without `dry_run`. Without any, the gate needs `approval`.",
+        "Names of probes; at least one of them without `dry_run`. Without any, the gate needs `approval` or "
+        "`rehearsed`.",
         ["intranet-answers"],
         default=(),
     )
     approval: Annotated[Approval | None, Refused] = optional(
         "Whom the gate asks, once everything that is measured is good.", {"required": 2, "by": ["ops"]}
+    )
+    rehearsed: Annotated[Rehearsed | None, Refused] = optional(
+        "The gate opens only when this very plan was rehearsed, with success.", {"within": "14d"}
     )
     max_wait: SomeTime = optional(
         "How long the gate may take; after that it is inconclusive, and the rollout is held.", "4h"
@@ -138,6 +148,20 @@ class RollbackSettings(Model):
         "What a host needs before it is changed, so that it can be put back; `backup` needs `backup:`.",
         "backup",
         default="",
+    )
+
+
+class RehearsalSettings(Model):
+    """Where `wavegate rehearse` tries the rollout, on hosts like the real ones: there, back, there again."""
+
+    inventory: Texts = optional(
+        "The inventory of the hosts to rehearse on; without it, the rollout's own.",
+        "inventories/lab",
+        default=(),
+    )
+    hosts: Text = optional("An Ansible pattern: the hosts to rehearse on.", "staging", default="")
+    gate: Text = optional(
+        "The gate after each way there; without it, that after the first wave.", "healthy", default=""
     )
 
 
@@ -288,6 +312,9 @@ class RolloutFile(Model):
     verify: Texts = optional("What is done to a host after `playbook`.", "playbooks/verify.yml", default=())
     rollback: Annotated[RollbackSettings | None, Refused, BeforeValidator(_read_rollback)] = optional(
         "What puts a host back; a playbook is short for `playbook`.", "playbooks/rollback.yml"
+    )
+    rehearsal: Annotated[RehearsalSettings | None, Refused] = optional(
+        "Where the rollout is rehearsed.", {"inventory": "inventories/lab", "hosts": "pilot"}
     )
     in_flight: Count = optional("How many hosts may be in flight at once; a wave may say less or more.", 4)
     batch_timeout: SomeTime = key("How long one batch may take.", "20m", default="1h")

@@ -242,6 +242,23 @@ class GateOverridden:
 
 
 @dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """The change of plan `plan_hash` went there, back and there again on these hosts, or did not.
+
+    Times are what each way took in seconds, with what verified it; `rollouts` are the ids of the ways.
+    """
+
+    plan_hash: str
+    succeeded: bool
+    hosts: tuple[str, ...]
+    apply_seconds: float
+    rollback_seconds: float
+    again_seconds: float
+    rollouts: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class GateDecided:
     """The gate's verdict, with the sentence that says why."""
 
@@ -359,6 +376,7 @@ Event = (
     | VoteCast
     | VoteRefused
     | GateOverridden
+    | Rehearsed
     | GateDecided
     | BudgetBreached
     | RollbackStarted

@@ -277,6 +277,10 @@ def _lease_broken(state: State, event: ev.LeaseBroken, at: float) -> None:
     """Change nothing: the next process resumes as after a death."""
 
 
+def _rehearsed(state: State, event: ev.Rehearsed, at: float) -> None:
+    """Change nothing: it is evidence for other rollouts."""
+
+
 def _paused(state: State, event: ev.RolloutPaused, at: float) -> None:
     state.status, state.reason = event.status, event.reason
     _stand_as_before(state)
@@ -309,6 +313,7 @@ _APPLY: dict[type, Callable[..., None]] = {
     ev.VoteCast: folding_gates.vote_cast,
     ev.VoteRefused: folding_gates.vote_refused,
     ev.GateOverridden: overriding.gate_overridden,
+    ev.Rehearsed: _rehearsed,
     ev.GateDecided: folding_gates.gate_decided,
     ev.BudgetBreached: _breached,
     ev.RollbackStarted: _rollback_started,

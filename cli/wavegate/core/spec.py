@@ -162,6 +162,15 @@ class RollbackSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsalSpec:
+    """Where a rollout is rehearsed; what is empty is taken from the rollout itself."""
+
+    inventory: tuple[str, ...] = ()
+    hosts: str = ""
+    gate: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaveSpec:
     """One entry of `waves:`; either `hosts` (a pattern) or `each` (a group glob, one wave a group).
 
@@ -211,6 +220,7 @@ class RolloutSpec:
     batch_timeout: float = 3600.0
     failure_budget: BudgetSpec | None = None
     rollback: RollbackSpec = field(default_factory=RollbackSpec)
+    rehearsal: RehearsalSpec = field(default_factory=RehearsalSpec)
     on_breach: OnBreach = OnBreach.HALT
     probes: Mapping[str, ProbeSpec] = field(default_factory=dict)
     gates: Mapping[str, GateSpec] = field(default_factory=dict)

@@ -54,6 +54,8 @@ def describe(event: ev.Event, plan: Plan) -> Line | None:  # noqa: C901, PLR0911
             return Line(f"{event.host} found bad by {event.probe}: {event.reason}", BAD)
         case ev.ApprovalRequested() | ev.VoteCast() | ev.VoteRefused() | ev.GateOverridden():
             return tell_people(event)
+        case ev.Rehearsed():
+            return _rehearsed(event)
         case ev.GateDecided():
             style = {Verdict.PASS: GOOD, Verdict.FAIL: BAD}.get(event.verdict, CAREFUL)
             place = f"gate {event.gate} {tell_side(event.side, event.wave)}"
@@ -99,6 +101,15 @@ def _wave_started(event: ev.WaveStarted, plan: Plan) -> Line:
     return Line(
         f"wave {event.wave} ({number + 1} of {len(plan.waves)}): {hosts}, tolerates {wave.tolerated} bad"
     )
+
+
+def _rehearsed(event: ev.Rehearsed) -> Line:
+    plan = f"rehearsal of plan {event.plan_hash[:12]} on {some(event.hosts)}"
+    if not event.succeeded:
+        return Line(f"{plan} FAILED: {event.reason}", BAD)
+    ways = (event.apply_seconds, event.rollback_seconds, event.again_seconds)
+    there, back, again = (format_duration(seconds) for seconds in ways)
+    return Line(f"{plan}: there in {there}, back in {back}, there again in {again}", GOOD)
 
 
 def _host_finished(event: ev.HostFinished) -> Line:

@@ -1,0 +1,87 @@
+"""Rehearsals: a rollout's way there, back and there again on hosts like the real ones (design 4.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from wavegate.core import events as ev
+from wavegate.core.judgement import Judgement
+from wavegate.core.outcomes import Reading
+from wavegate.core.quantity import format_duration
+from wavegate.core.spec import OnBreach, Procedure, RehearsalSpec, RolloutSpec, WaveSpec
+
+PREFIX = "rehearse-"
+"""How rehearsals of a rollout are called: they are rollouts themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A rehearsal that came to its end, and when."""
+
+    at: float
+    rollout: str
+    event: ev.Rehearsed
+
+
+def find_obstacle(spec: RolloutSpec) -> str:
+    """Return why the rollout cannot be rehearsed, "" when it can: each way needs what verifies it."""
+    if not spec.playbooks.get(Procedure.ROLLBACK):
+        return "it names no rollback playbook"
+    if not spec.rollback.gate:
+        return "nothing verifies its rollback: rollback.gate names no gate"
+    if not spec.playbooks.get(Procedure.VERIFY) and not gate_of(spec):
+        return "nothing verifies the change: there is no verify playbook, and no gate after the first wave"
+    return ""
+
+
+def gate_of(spec: RolloutSpec) -> str:
+    """Return the gate that a rehearsal passes after the change: its own, or that after the first wave."""
+    return spec.rehearsal.gate or next((wave.after for wave in spec.waves if wave.after), "")
+
+
+def make_rehearsal(spec: RolloutSpec, wish: RehearsalSpec) -> RolloutSpec:
+    """Return the rollout that rehearses: one wave on the hosts wished for, with gates that ask nobody.
+
+    Nothing is put back by a policy: the rehearsal puts everything back itself.
+    """
+    gates = {name: replace(gate, approval=None) for name, gate in spec.gates.items()}
+    after = wish.gate or gate_of(spec)
+    if after and not gates[after].probes:
+        after = ""
+    return replace(
+        spec,
+        name=PREFIX + spec.name,
+        inventory=wish.inventory or spec.inventory,
+        hosts=wish.hosts or spec.hosts,
+        leave_out="",
+        before="",
+        failure_budget=None,
+        on_breach=OnBreach.HALT,
+        gates=gates,
+        waves=(WaveSpec(name="rehearsal", path="rehearsal", hosts=wish.hosts or spec.hosts, after=after),),
+    )
+
+
+def judge_rehearsals(plan_hash: str, found: Sequence[Evidence], within: float, now: float) -> Judgement:
+    """Return good when this very plan was rehearsed with success within so many seconds; newest first."""
+    own = [one for one in found if one.event.plan_hash == plan_hash]
+    if not own:
+        more = ""
+        if found:
+            more = f"; the last rehearsal was of plan {found[0].event.plan_hash[:12]}, which was edited since"
+        return Judgement(Reading.BAD, f"this plan was never rehearsed: wavegate rehearse FILE{more}")
+    newest = own[0]
+    ago = format_duration(max(0.0, now - newest.at))
+    if not newest.event.succeeded:
+        return Judgement(Reading.BAD, f"the rehearsal {ago} ago failed: {newest.event.reason}")
+    seconds = newest.event.rollback_seconds
+    if now - newest.at > within:
+        return Judgement(
+            Reading.BAD, f"rehearsed {ago} ago, wanted within {format_duration(within)}", seconds
+        )
+    hosts = len(newest.event.hosts)
+    took = f"the rollback took {format_duration(seconds)}"
+    return Judgement(
+        Reading.GOOD, f"rehearsed {ago} ago on {hosts} host{'s' if hosts != 1 else ''}; {took}", seconds
+    )
