@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
+from wavegate.config.keys import KindSettings
 from wavegate.config.schema import BecomeSettings, BudgetSettings, Gate, RollbackSettings, RolloutFile, Wave
 from wavegate.config.schema_probes import Probe
 from wavegate.core.quantity import Amount
@@ -90,12 +93,19 @@ def _read_become(become: BecomeSettings | bool | None) -> Become | None:  # noqa
 
 
 def _normalize_probe(name: str, probe: Probe) -> ProbeSpec:
-    kinds = {"http": probe.http, "tcp": probe.tcp, "command": probe.command, "host": probe.host}
-    kind, settings = next((kind, settings) for kind, settings in kinds.items() if settings)
-    data: dict[str, Any] = settings.model_dump(by_alias=True)
+    kind, settings = next((kind, value) for kind, value in probe if isinstance(value, KindSettings))
+    data = {key: _as_data(value) for key, value in settings.model_dump(by_alias=True).items()}
     timeout = data.pop("timeout")
-    data = {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
     return ProbeSpec(name=name, kind=kind, scope=probe.scope, timeout=timeout, settings=data)
+
+
+def _as_data(value: Any) -> Any:
+    """Return the value as the JSON data that a plan keeps."""
+    if isinstance(value, Mapping):
+        return {key: _as_data(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_data(item) for item in value]
+    return str(value) if isinstance(value, StrEnum) else value
 
 
 def _normalize_gate(name: str, gate: Gate, probes: dict[str, Probe]) -> GateSpec:

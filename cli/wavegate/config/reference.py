@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wavegate.config.kinds import BUILT_IN
+
 _SECTIONS = (
     ("Vault", "vault"),
     ("BecomeSettings", "become"),
     ("RollbackSettings", "rollback"),
     ("BudgetSettings", "failure_budget"),
     ("Probe", "probes.NAME"),
-    ("Http", "probes.NAME.http"),
-    ("Tcp", "probes.NAME.tcp"),
-    ("Command", "probes.NAME.command"),
-    ("Host", "probes.NAME.host"),
+    ("Auth", "auth"),
+    *((place.rpartition(":")[2], f"probes.NAME.{kind}") for kind, place in BUILT_IN.items()),
     ("Gate", "gates.NAME"),
     ("Wave", "waves[N]"),
 )
