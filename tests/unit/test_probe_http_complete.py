@@ -183,8 +183,8 @@ def test_a_client_certificate_is_shown(guarded, authority):
     unverified = http(guarded, client_certificate=certificate, client_key=key, verify_tls=False)
     assert measure_one("http", unverified).reading is GOOD
     measurement = measure_one("http", http(guarded, **trusted))
-    assert measurement.reading is BAD
-    assert "makes no TLS handshake" in measurement.detail
+    assert measurement.reading is BAD  # in TLS 1.3 the refusal comes after the handshake, or as a hang-up
+    assert "makes no TLS handshake" in measurement.detail or "closed the connection" in measurement.detail
 
 
 def test_a_certificate_that_was_renewed_is_read_again(secure, authority, tmp_path):

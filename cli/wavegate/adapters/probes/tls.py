@@ -20,6 +20,9 @@ from wavegate.core.judgement import Judgement, Trouble, judge_trouble, seconds_t
 from wavegate.core.judgement_tls import judge_expiry
 from wavegate.extensions import Occasion
 
+_LONGER = 366 * 86400.0
+"""Seconds, more than any timeout: asyncio's own limit of a minute must not be what ends a handshake."""
+
 
 async def probe_tls(occasion: Occasion) -> Judgement:
     """Make one handshake; a certificate that does not hold is bad, with OpenSSL's reason."""
@@ -53,8 +56,13 @@ async def _fetch(host: str, port: int, name: str, context: ssl.SSLContext, walk:
     connection = await connect_to_any(addresses)
     walk.append(Trouble.NOT_ANSWERED)
     try:
-        _, writer = await asyncio.open_connection(sock=connection, ssl=context, server_hostname=name)
-    except ValueError:  # of a name that no certificate can be made for; ssl's own errors are OSErrors
+        _, writer = await asyncio.open_connection(
+            sock=connection, ssl=context, server_hostname=name, ssl_handshake_timeout=_LONGER
+        )
+    except ssl.SSLError:  # of which some are ValueErrors too
+        connection.close()
+        raise
+    except ValueError:
         connection.close()
         raise UnusableSettingsError(f'server_name "{name}" is not a proper name') from None
     except BaseException:
