@@ -36,6 +36,9 @@ _FOREIGN_WORDS = {
     "cmd": "argv",
     "expected_status": "status",
     "status_code": "status",
+    "expires_in": "valid_for",
+    "success_condition": "good_when",
+    "failure_condition": "bad_when",
 }
 _SHAPES = {
     "model_type": "a mapping of keys to values",
