@@ -135,13 +135,22 @@ def test_a_waves_key_means_what_is_documented(tmp_path, text, key, value):
 HTTP_DEFAULTS = {
     "url": "http://x",
     "method": "GET",
+    "send": None,
     "status": [200],
     "json": {},
     "body": None,
     "headers": {},
+    "answer_headers": {},
+    "auth": None,
     "verify_tls": True,
+    "ca_file": None,
+    "client_certificate": None,
+    "client_key": None,
     "max_latency": None,
+    "redirects": 5,
+    "redirect_hosts": [],
 }
+COMMAND_DEFAULTS = {"exit_code": 0, "env": {}, "output": "text", "good_when": None, "bad_when": None}
 HOST_DEFAULTS = {
     "services": [],
     "no_failed_units": False,
@@ -150,7 +159,24 @@ HOST_DEFAULTS = {
     "memory_free": None,
     "no_reboot_required": False,
 }
+TLS_FILES = {"ca_file": None, "client_certificate": None, "client_key": None}
+DNS_DEFAULTS = {
+    "name": "x.example",
+    "type": "A",
+    "answers": [],
+    "server": None,
+    "port": 53,
+    "max_latency": None,
+}
+PROMETHEUS_DEFAULTS = {
+    "url": "http://x",
+    "query": "up",
+    "empty": "error",
+    "good_when": None,
+    "bad_when": "value > 1",
+}
 ADDRESS = "{{ ansible_host | default(inventory_hostname) }}"
+TLS_DEFAULTS = {**TLS_FILES, "host": ADDRESS, "port": 443, "server_name": None, "valid_for": None}
 PROBES = [
     ("http: {url: 'http://x'}", "http", 5.0, HTTP_DEFAULTS),
     (
@@ -167,7 +193,37 @@ PROBES = [
     ),
     ("tcp: {port: 22}", "tcp", 5.0, {"host": ADDRESS, "port": 22}),
     ("tcp: {port: '{{ p }}', host: h}", "tcp", 5.0, {"host": "h", "port": "{{ p }}"}),
-    ("command: {argv: [x, 5]}", "command", 30.0, {"argv": ["x", "5"], "exit_code": 0, "env": {}}),
+    ("command: {argv: [x, 5]}", "command", 30.0, {"argv": ["x", "5"], **COMMAND_DEFAULTS}),
+    (
+        "command: {argv: [x], output: json, good_when: ' result.lag < 3 '}",
+        "command",
+        30.0,
+        {"argv": ["x"], **COMMAND_DEFAULTS, "output": "json", "good_when": "result.lag < 3"},
+    ),
+    (
+        "tls: {valid_for: 14d, server_name: www, ca_file: ca.pem}",
+        "tls",
+        5.0,
+        {**TLS_DEFAULTS, "valid_for": 1209600.0, "server_name": "www", "ca_file": "ca.pem"},
+    ),
+    (
+        "dns: {name: x.example, type: MX, answers: [10 m], server: h, max_latency: 1s}",
+        "dns",
+        5.0,
+        {**DNS_DEFAULTS, "type": "MX", "answers": ["10 m"], "server": "h", "max_latency": 1.0},
+    ),
+    (
+        "prometheus: {url: 'http://x', query: up, bad_when: value > 1, auth: {token: '{{ t }}'}}",
+        "prometheus",
+        5.0,
+        {**PROMETHEUS_DEFAULTS, "auth": {"token": "{{ t }}", "user": None, "password": None}},
+    ),
+    (
+        "webhook: {url: 'http://x', metadata: {a: 1}}",
+        "webhook",
+        10.0,
+        {"url": "http://x", "metadata": {"a": "1"}, "headers": {}},
+    ),
     ("host: {services: [ssh]}", "host", 30.0, HOST_DEFAULTS | {"services": ["ssh"]}),
     ("host: {no_failed_units: true}", "host", 30.0, HOST_DEFAULTS | {"no_failed_units": True}),
     ("host: {memory_free: 10%, load_per_core: 4}", "host", 30.0, {"memory_free": 10, "load_per_core": 4.0}),
@@ -189,11 +245,12 @@ def test_a_probes_settings_are_json_data_with_defaults(tmp_path, text, kind, tim
     assert probe.settings.keys() <= {
         *HTTP_DEFAULTS,
         *HOST_DEFAULTS,
-        "host",
-        "port",
+        *COMMAND_DEFAULTS,
+        *TLS_DEFAULTS,
+        *DNS_DEFAULTS,
+        *PROMETHEUS_DEFAULTS,
         "argv",
-        "exit_code",
-        "env",
+        "metadata",
     }
     assert json.loads(json.dumps(probe.settings)) == probe.settings
 

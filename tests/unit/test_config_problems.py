@@ -67,7 +67,7 @@ TOP_LEVEL = [
     ("name: again", "name", "written twice", ""),
 ]
 PROBES = [
-    ("{}", "", "a probe needs a kind: http, tcp, command, host", ""),
+    ("{}", "", "a probe needs a kind: http, tcp, tls, dns, prometheus", ""),
     ("3", "", "expected a mapping of keys to values; got 3", ""),
     (f"{{{HTTP}, tcp: {{port: 1}}}}", "", "a probe has one kind; got http and tcp", ""),
     ("{htpp: {url: x}}", ".htpp", "unknown key", "did you mean http?"),

@@ -6,6 +6,7 @@ import asyncio
 import queue
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -19,8 +20,9 @@ from tests.unit.probe_tools import (
     stays_silent,
     sweep,
 )
+from wavegate.adapters.probes import host, tcp
 from wavegate.adapters.probes import prober as prober_module
-from wavegate.adapters.probes import tcp
+from wavegate.adapters.probes.kinds import EachTarget
 from wavegate.core.events import SweepEnded
 from wavegate.core.outcomes import Reading
 
@@ -52,13 +54,12 @@ def test_a_target_without_settings_measures_nothing(kind):
 
 
 def test_a_surprise_inside_a_kind_is_an_error_of_its_target_with_its_name(monkeypatch):
-    async def surprise(target, settings, timeout):
-        if target == "web1":
+    async def surprise(occasion):
+        if occasion.target == "web1":
             raise KeyError("what")
-        return await real(target, settings, timeout)
+        return await tcp.probe_tcp(occasion)
 
-    real = tcp.probe_tcp
-    monkeypatch.setattr(tcp, "probe_tcp", surprise)
+    monkeypatch.setattr(tcp, "KIND", EachTarget(surprise))
     with raw_server(stays_silent) as port:
         settings = {"host": "127.0.0.1", "port": port}
         first, second = measure_all("tcp", {"web1": settings, "web2": settings})
@@ -143,7 +144,7 @@ def test_close_ends_the_host_runner_that_is_under_way():
 
 
 def test_a_host_runner_that_does_not_come_back_is_an_error(monkeypatch):
-    monkeypatch.setattr(prober_module, "HOST_GRACE", 0.1)
+    monkeypatch.setattr(host, "HOST_GRACE", 0.1)
     release = threading.Event()
 
     class Hanging(FakeHostRunner):
@@ -166,15 +167,14 @@ def test_details_are_one_short_line():
 def test_no_more_connections_are_open_at_once_than_allowed(monkeypatch):
     open_now, most = 0, 0
 
-    async def counting(target, settings, timeout):
+    async def counting(occasion):
         nonlocal open_now, most
         open_now += 1
         most = max(most, open_now)
         await asyncio.sleep(0)
         open_now -= 1
-        return await real(target, {"host": "127.0.0.1", "port": "x"}, timeout)
+        return await tcp.probe_tcp(replace(occasion, settings={"host": "127.0.0.1", "port": "x"}))
 
-    real = tcp.probe_tcp
-    monkeypatch.setattr(tcp, "probe_tcp", counting)
+    monkeypatch.setattr(tcp, "KIND", EachTarget(counting))
     measure_all("tcp", {f"web{n}": {} for n in range(500)})
     assert most == prober_module.CONNECTIONS_AT_ONCE

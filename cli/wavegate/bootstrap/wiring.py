@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from wavegate.bootstrap.material import Frozen, forget_secrets
+from wavegate.bootstrap.probe_secrets import find_probe_secrets
 from wavegate.bootstrap.reading import cache_of
 from wavegate.core.events import StopRequested
 from wavegate.core.plan import Plan
@@ -127,7 +128,9 @@ def make_launch(rollout_id: str, plan: Plan, frozen: Frozen) -> Launch:
         vault_password_files=frozen.spec.vault_password_files,
         become=frozen.spec.become,
         timeout=plan.batch_timeout,
-        secrets=frozen.answer.secrets | _become_secrets(frozen),
+        secrets=frozen.answer.secrets
+        | _become_secrets(frozen)
+        | find_probe_secrets(frozen.spec.probes, frozen.answer.rendered),
         cache=cache_of(frozen.project),
     )
 
@@ -150,7 +153,7 @@ def make_prober(launch: Launch, frozen: Frozen) -> LocalProber:
 
     runner = AnsibleHostRunner(launch, open_runtime_folder(launch.work))
     redact = Redactor(launch.secrets)
-    return LocalProber(frozen.answer.rendered, redact, runner, frozen.material)
+    return LocalProber(frozen.answer.rendered, redact, runner, frozen.material, frozen.spec.name)
 
 
 @contextmanager

@@ -20,5 +20,6 @@ def command() -> None:
     """
     from wavegate.commands._common import print_json
     from wavegate.config.json_schema import build_json_schema
+    from wavegate.config.kinds import installed
 
-    print_json(build_json_schema())
+    print_json(build_json_schema(installed()))

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from wavegate.config.fields import AMOUNTS, TEXT
-from wavegate.config.schema import RolloutFile
+from wavegate.config.kinds import Kinds, built_in
+from wavegate.config.schema import file_model
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -22,9 +23,10 @@ class _Generator(GenerateJsonSchema):
         return value
 
 
-def build_json_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of a rollout file, for editors."""
-    schema = _tidy(RolloutFile.model_json_schema(schema_generator=_Generator))
+def build_json_schema(kinds: Kinds | None = None) -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a rollout file with these kinds; by default all our own."""
+    model = file_model(built_in() if kinds is None else kinds)
+    schema = _tidy(model.model_json_schema(schema_generator=_Generator))
     keys = schema["properties"]
     amount = [{"title": "whole number or percentage", "anyOf": AMOUNTS}]
     others: list[tuple[dict[str, Any], str, list[dict[str, Any]]]] = [

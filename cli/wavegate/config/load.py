@@ -10,11 +10,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from wavegate.config.document import Document, Position, read_document
+from wavegate.config.kinds import kinds_for
 from wavegate.config.normalize import normalize
 from wavegate.config.problems import describe_problems, locate
 from wavegate.config.project import find_project_root
 from wavegate.config.rules import check_rules
-from wavegate.config.schema import RolloutFile
+from wavegate.config.schema import RolloutFile, file_model
 from wavegate.config.values import show, suggest
 from wavegate.core.spec import RolloutSpec
 from wavegate.errors import InputError, Problem
@@ -102,14 +103,16 @@ def _check(document: Document) -> tuple[RolloutFile | None, list[Problem]]:
     data = document.data
     if not isinstance(data, dict):
         return None, problems or [_describe_shape(data)]
-    model = None
+    kinds, broken = kinds_for(data)
+    problems += broken
+    expected, model = file_model(kinds), None
     try:
-        model = RolloutFile.model_validate(data)
+        model = expected.model_validate(data)
     except ValidationError as error:
         known = {problem.path for problem in problems}
-        found = [problem for problem in describe_problems(error) if problem.path not in known]
+        found = [problem for problem in describe_problems(error, expected) if problem.path not in known]
         problems += [_explain_literal(problem, document.literals) for problem in found]
-    return model, problems + check_rules(data, document.literals)
+    return model, problems + check_rules(data, document.literals, kinds)
 
 
 def _describe_shape(data: Any) -> Problem:

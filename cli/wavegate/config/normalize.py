@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
+from wavegate.config.keys import KindSettings
+from wavegate.config.normalize_people import collect_conditions, normalize_approval, use_condition
 from wavegate.config.schema import (
-    Approval,
     BecomeSettings,
     BudgetSettings,
     Gate,
-    Rehearsed,
     RollbackSettings,
     RolloutFile,
     Wave,
 )
 from wavegate.config.schema_probes import Probe
-from wavegate.core.quantity import Amount, format_duration
+from wavegate.core.quantity import Amount
 from wavegate.core.spec import (
     BUDGET_CLASSES,
-    ApprovalSpec,
     Become,
     BudgetSpec,
     GateProbe,
@@ -30,7 +31,6 @@ from wavegate.core.spec import (
     RollbackSpec,
     RolloutSpec,
     Sampling,
-    Scope,
     WaveSpec,
 )
 
@@ -65,7 +65,7 @@ def normalize(file: RolloutFile) -> RolloutSpec:
         rehearsal=RehearsalSpec(**file.rehearsal.model_dump()) if file.rehearsal else RehearsalSpec(),
         on_breach=OnBreach(file.on_breach),
         probes={
-            **_collect_conditions(file),
+            **collect_conditions(file),
             **{name: _normalize_probe(name, probe) for name, probe in file.probes.items()},
         },
         gates={name: _normalize_gate(name, gate, file) for name, gate in file.gates.items()},
@@ -107,61 +107,32 @@ def _read_become(become: BecomeSettings | bool | None) -> Become | None:  # noqa
 
 
 def _normalize_probe(name: str, probe: Probe) -> ProbeSpec:
-    kinds = {"http": probe.http, "tcp": probe.tcp, "command": probe.command, "host": probe.host}
-    kind, settings = next((kind, settings) for kind, settings in kinds.items() if settings)
-    data: dict[str, Any] = settings.model_dump(by_alias=True)
+    kind, settings = next((kind, value) for kind, value in probe if isinstance(value, KindSettings))
+    data = {key: _as_data(value) for key, value in settings.model_dump(by_alias=True).items()}
     timeout = data.pop("timeout")
-    data = {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
     return ProbeSpec(name=name, kind=kind, scope=probe.scope, timeout=timeout, settings=data)
+
+
+def _as_data(value: Any) -> Any:
+    """Return the value as the JSON data that a plan keeps."""
+    if isinstance(value, Mapping):
+        return {key: _as_data(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_data(item) for item in value]
+    return str(value) if isinstance(value, StrEnum) else value
 
 
 def _normalize_gate(name: str, gate: Gate, file: RolloutFile) -> GateSpec:
     used = tuple(
         GateProbe(probe=probe, sampling=_resolve_sampling(gate, file.probes[probe])) for probe in gate.probes
     )
-    if gate.rehearsed:
-        condition = GateProbe(
-            probe=_name_condition(gate.rehearsed), sampling=Sampling(interval=gate.interval or 0.0)
-        )
-        used = (condition, *used)
     return GateSpec(
         name=name,
-        probes=used,
+        probes=(*use_condition(gate), *used),
         soak=gate.soak or 0.0,
         max_wait=gate.max_wait or 0.0,
-        approval=_normalize_approval(gate.approval, file.people),
+        approval=normalize_approval(gate.approval, file.people),
     )
-
-
-def _collect_conditions(file: RolloutFile) -> dict[str, ProbeSpec]:
-    """Return the gates' conditions, each of which is a probe that measures once for all hosts."""
-    wanted = [gate.rehearsed for gate in file.gates.values() if gate.rehearsed]
-    return {
-        _name_condition(one): ProbeSpec(
-            name=_name_condition(one),
-            kind="rehearsed",
-            scope=Scope.ONCE,
-            settings={"within": one.within},
-            timeout=_CONDITION_SECONDS,
-        )
-        for one in wanted
-    }
-
-
-_CONDITION_SECONDS = 30.0
-
-
-def _name_condition(rehearsed: Rehearsed) -> str:
-    return f"rehearsed within {format_duration(rehearsed.within or 0.0)}"
-
-
-def _normalize_approval(asked: Approval | None, groups: dict[str, tuple[str, ...]]) -> ApprovalSpec | None:
-    """Return whom the gate asks, with groups written out: a group that is edited later changes no plan."""
-    if asked is None:
-        return None
-    people = (person for name in asked.by for person in groups.get(name, (name,)))
-    values = asked.model_dump() | {"by": tuple(dict.fromkeys(people))}
-    return ApprovalSpec(**values)
 
 
 def _resolve_sampling(gate: Gate, probe: Probe) -> Sampling:

@@ -10,17 +10,15 @@ from pydantic import BaseModel, ValidationError
 
 from wavegate.config.document import Position, join_path
 from wavegate.config.schema import BudgetSettings, Gate, RollbackSettings, RolloutFile, Wave
-from wavegate.config.schema_probes import Host, Http, Probe
+from wavegate.config.schema_probes import kinds_of
 from wavegate.config.values import show, suggest
 from wavegate.errors import Problem
 
-_OWNERS: tuple[tuple[type[BaseModel], str], ...] = (
+_Owners = tuple[tuple[type[BaseModel], str], ...]
+_OWNERS: _Owners = (
     (RolloutFile, "the top level"),
     (Wave, "a wave"),
     (Gate, "a gate"),
-    (Probe, "a probe"),
-    (Http, "http"),
-    (Host, "host"),
     (BudgetSettings, "failure_budget"),
     (RollbackSettings, "rollback"),
 )
@@ -38,6 +36,9 @@ _FOREIGN_WORDS = {
     "cmd": "argv",
     "expected_status": "status",
     "status_code": "status",
+    "expires_in": "valid_for",
+    "success_condition": "good_when",
+    "failure_condition": "bad_when",
 }
 _SHAPES = {
     "model_type": "a mapping of keys to values",
@@ -47,9 +48,12 @@ _SHAPES = {
 }
 
 
-def describe_problems(error: ValidationError) -> list[Problem]:
-    """Return one problem for each error, with its key path and, for an unknown key, a near miss."""
-    return [_describe(item) for item in error.errors(include_url=False)]
+def describe_problems(error: ValidationError, model: type[RolloutFile]) -> list[Problem]:
+    """Return one problem for each error, with its key path and, for an unknown key, a near miss.
+
+    `model` is the one that refused the data.
+    """
+    return [_describe(item, model) for item in error.errors(include_url=False)]
 
 
 def locate(problems: Iterable[Problem], positions: Mapping[str, Position], file: str = "") -> list[Problem]:
@@ -71,16 +75,16 @@ def _place(problem: Problem, positions: Mapping[str, Position]) -> Problem:
     return replace(problem, line=place.line, column=place.column) if place else problem
 
 
-def _describe(item: Any) -> Problem:
+def _describe(item: Any, root: type[RolloutFile]) -> Problem:
     location: tuple[str | int, ...] = tuple(part for part in item["loc"] if part != "[key]")
     path = ""
     for part in location:
         path = join_path(path, part)
     kind, value = item["type"], item["input"]
     if kind == "extra_forbidden":
-        return Problem("unknown key", path=path, hint=_hint_at_key(location))
+        return Problem("unknown key", path=path, hint=_hint_at_key(location, root))
     if kind == "missing":
-        return Problem("the key is missing", path=path, hint=_hint_at_missing(location))
+        return Problem("the key is missing", path=path, hint=_hint_at_missing(location, root))
     if kind == "too_short":
         return Problem("expected a list with at least one entry; got an empty list", path=path)
     if kind in _SHAPES:
@@ -88,25 +92,32 @@ def _describe(item: Any) -> Problem:
     return Problem(str(item.get("ctx", {}).get("error", item["msg"])), path=path)
 
 
-def _hint_at_missing(location: Sequence[str | int]) -> str:
-    model = _find_model(location[:-1])
+def _hint_at_missing(location: Sequence[str | int], root: type[RolloutFile]) -> str:
+    model = _find_model(location[:-1], root)
     field = next((f for n, f in model.model_fields.items() if (f.alias or n) == location[-1]), None)
     examples = field.examples if field else None
     return f"for example {location[-1]}: {examples[0]}" if examples and isinstance(examples[0], str) else ""
 
 
-def _hint_at_key(location: Sequence[str | int]) -> str:
+def _hint_at_key(location: Sequence[str | int], root: type[RolloutFile]) -> str:
     word = str(location[-1])
-    keys = list_keys(_find_model(location[:-1]))
+    keys = list_keys(_find_model(location[:-1], root))
     if _FOREIGN_WORDS.get(word) in keys:
         return f"the word here is {_FOREIGN_WORDS[word]}"
     if near := suggest(word, keys):
         return near
     meant = _FOREIGN_WORDS.get(word, word)
-    owners = [name for model, name in _OWNERS if meant in list_keys(model)]
+    owners = [name for model, name in _owners(root) if meant in list_keys(model)]
     if owners:
         return f"{meant} is a key of {' and of '.join(owners)}"
     return f"known keys here: {', '.join(keys)}"
+
+
+def _owners(root: type[RolloutFile]) -> _Owners:
+    """Return every model that has keys, with its name for a sentence."""
+    probe = _find_model(("probes", ""), root)
+    kinds = tuple((settings, name) for name, settings in kinds_of(probe).items())
+    return (*_OWNERS, (probe, "a probe"), *kinds)
 
 
 def list_keys(model: type[BaseModel]) -> list[str]:
@@ -114,9 +125,9 @@ def list_keys(model: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _find_model(location: Iterable[str | int]) -> type[BaseModel]:
+def _find_model(location: Iterable[str | int], root: type[RolloutFile]) -> type[BaseModel]:
     """Return the model whose keys stand at `location`."""
-    model: type[BaseModel] = RolloutFile
+    model: type[BaseModel] = root
     is_name = False
     for part in location:
         if is_name or isinstance(part, int):

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wavegate.config.kinds import BUILT_IN
+
 _SECTIONS = (
     ("Vault", "vault"),
     ("BecomeSettings", "become"),
@@ -17,10 +19,8 @@ _SECTIONS = (
     ("RehearsalSettings", "rehearsal"),
     ("BudgetSettings", "failure_budget"),
     ("Probe", "probes.NAME"),
-    ("Http", "probes.NAME.http"),
-    ("Tcp", "probes.NAME.tcp"),
-    ("Command", "probes.NAME.command"),
-    ("Host", "probes.NAME.host"),
+    ("Auth", "auth"),
+    *((place.rpartition(":")[2], f"probes.NAME.{kind}") for kind, place in BUILT_IN.items()),
     ("Gate", "gates.NAME"),
     ("Approval", "gates.NAME.approval"),
     ("Rehearsed", "gates.NAME.rehearsed"),

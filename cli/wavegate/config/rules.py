@@ -6,22 +6,24 @@ They look at the data as written and take any shape, so that one pass finds thes
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from wavegate.config.document import join_path
+from wavegate.config.kinds import Kinds
 from wavegate.config.problems import list_keys
 from wavegate.config.rules_people import check_people
-from wavegate.config.schema_probes import CONDITIONS, KINDS, Probe
+from wavegate.config.schema_probes import Probe
 from wavegate.config.values import show, suggest
 from wavegate.core.spec import BUDGET_CLASSES, ROLLING_BACK
 from wavegate.errors import Problem
 
 
-def check_rules(data: Mapping[str, Any], literals: Mapping[str, str]) -> list[Problem]:
+def check_rules(data: Mapping[str, Any], literals: Mapping[str, str], kinds: Kinds) -> list[Problem]:
     """Return the problems between keys; a key of a wrong type is left to the schema."""
     problems = [
-        *_check_probes(data),
-        *_check_literals(data, literals),
+        *_check_probes(data, kinds),
+        *_check_literals(data, literals, kinds),
         *_check_gates(data),
         *_check_gate_name(data, data.get("before"), "before"),
         *_check_waves(data),
@@ -70,39 +72,40 @@ def _named(data: Mapping[str, Any], key: str) -> dict[str, dict[str, Any]]:
     return {name: entry for name, entry in entries.items() if isinstance(entry, dict)}
 
 
-def _check_probes(data: Mapping[str, Any]) -> Iterator[Problem]:
+def _check_probes(data: Mapping[str, Any], kinds: Kinds) -> Iterator[Problem]:
     for name, probe in _named(data, "probes").items():
         path = join_path("probes", name)
-        kinds = [kind for kind in KINDS if kind in probe]
-        if len(kinds) > 1:
+        written = [kind for kind in kinds if kind in probe]
+        if len(written) > 1:
             yield Problem(
-                f"a probe has one kind; got {' and '.join(kinds)}", path=path, hint="make several probes"
+                f"a probe has one kind; got {' and '.join(written)}", path=path, hint="make several probes"
             )
-        elif not kinds and probe.keys() <= set(list_keys(Probe)):
-            yield Problem(f"a probe needs a kind: {', '.join(KINDS)}", path=path)
-        host = probe.get("host")
-        if isinstance(host, dict) and host.keys() <= {*CONDITIONS, "timeout"} and not _has_condition(host):
-            message = "a host probe needs at least one condition"
-            yield Problem(message, path=join_path(path, "host"), hint=f"one of {', '.join(CONDITIONS)}")
+        elif not written and probe.keys() <= set(list_keys(Probe)):
+            yield Problem(f"a probe needs a kind: {', '.join(kinds)}", path=path)
+        for kind in written:
+            if isinstance(probe[kind], dict):
+                for problem in kinds[kind].check_written(probe[kind]):
+                    yield replace(problem, path=".".join(filter(None, (join_path(path, kind), problem.path))))
 
 
-def _has_condition(host: Mapping[str, Any]) -> bool:
-    return any(host.get(key, False) is not False for key in CONDITIONS)
-
-
-def _check_literals(data: Mapping[str, Any], literals: Mapping[str, str]) -> Iterator[Problem]:
+def _check_literals(data: Mapping[str, Any], literals: Mapping[str, str], kinds: Kinds) -> Iterator[Problem]:
     """Refuse an expectation that is not what it looks like: YAML reads `1.10` as 1.1, `yes` as true."""
+    for path, value in _expectations(data, kinds):
+        written = literals.get(path)
+        if written is not None and written != _write_json(value):
+            hint = f'write {_write_json(value)}, or "{written}" in quotes if text is meant'
+            yield Problem(
+                f"YAML reads {written or 'an empty value'} as {_write_json(value)}", path=path, hint=hint
+            )
+
+
+def _expectations(data: Mapping[str, Any], kinds: Kinds) -> Iterator[tuple[str, Any]]:
     for name, probe in _named(data, "probes").items():
-        http = probe.get("http")
-        expected = http.get("json") if isinstance(http, dict) else None
-        for key, value in expected.items() if isinstance(expected, dict) else ():
-            path = join_path(join_path(join_path(join_path("probes", name), "http"), "json"), key)
-            written = literals.get(path)
-            if written is not None and written != _write_json(value):
-                hint = f'write {_write_json(value)}, or "{written}" in quotes if text is meant'
-                yield Problem(
-                    f"YAML reads {written or 'an empty value'} as {_write_json(value)}", path=path, hint=hint
-                )
+        for kind, settings in _named({"probe": probe}, "probe").items():
+            for key in kinds[kind].literal_keys if kind in kinds else ():
+                expected, path = settings.get(key), join_path("probes", name)
+                for word, value in expected.items() if isinstance(expected, dict) else ():
+                    yield join_path(join_path(join_path(path, kind), key), word), value
 
 
 def _write_json(value: Any) -> str:

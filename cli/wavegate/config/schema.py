@@ -5,9 +5,18 @@ Keys that depend on each other are checked in `rules`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    create_model,
+)
 
 from wavegate.config.fields import (
     Amounts,
@@ -29,7 +38,8 @@ from wavegate.config.fields import (
     Version,
     Whole,
 )
-from wavegate.config.schema_probes import Model, Probe, key, optional, switch
+from wavegate.config.keys import KindSettings, Model, key, optional, switch
+from wavegate.config.schema_probes import Probe, probe_model
 from wavegate.config.values import expect, parse_budget, parse_texts
 from wavegate.core.spec import ROLLING_BACK
 
@@ -244,6 +254,14 @@ def _read_vault(value: Any) -> Any:
     return {"password_files": value} if isinstance(value, str) else value
 
 
+def _named_probes() -> Any:
+    return optional(
+        "Named probes.",
+        {"answers": {"tcp": {"port": 22}}, "well": {"host": {"disk_free": "10%"}}},
+        default={},
+    )
+
+
 class RolloutFile(Model):
     """What is rolled out, how far, how fast, and under which conditions.
 
@@ -251,13 +269,14 @@ class RolloutFile(Model):
     """
 
     model_config = ConfigDict(
+        defer_build=True,
         json_schema_extra={
             "if": {
                 "properties": {"on_breach": {"enum": [policy.value for policy in ROLLING_BACK]}},
                 "required": ["on_breach"],
             },
             "then": {"required": ["rollback"]},
-        }
+        },
     )
 
     version: Version = key("The version of this format.", 1, default=1)
@@ -327,11 +346,7 @@ class RolloutFile(Model):
         "rollback_wave",
         default="halt",
     )
-    probes: dict[Label, Probe] = optional(
-        "Named probes.",
-        {"answers": {"tcp": {"port": 22}}, "well": {"host": {"disk_free": "10%"}}},
-        default={},
-    )
+    probes: dict[Label, Probe] = _named_probes()
     gates: dict[Label, Gate] = optional(
         "Named gates.", {"healthy": {"probes": ["answers"], "soak": "1h"}}, default={}
     )
@@ -340,3 +355,14 @@ class RolloutFile(Model):
         min_length=1,
         examples=[[{"name": "pilot", "hosts": "pilot"}, {"name": "all", "hosts": "all", "batch": "25%"}]],
     )
+
+
+def file_model(kinds: Mapping[str, type[KindSettings]]) -> type[RolloutFile]:
+    """Return the model of a rollout file whose probes may have any of the kinds."""
+    return _file_model(probe_model(kinds))
+
+
+@lru_cache(maxsize=16)
+def _file_model(probe: type[Probe]) -> type[RolloutFile]:
+    probes: Any = (dict[Label, probe], _named_probes())  # type: ignore[valid-type]
+    return create_model("RolloutFile", __base__=RolloutFile, __doc__=RolloutFile.__doc__, probes=probes)

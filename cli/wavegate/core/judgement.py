@@ -49,6 +49,7 @@ class Trouble(StrEnum):
     NO_PROGRAM = "no_program"
     ENDLESS_PROGRAM = "endless_program"
     NOT_ANSWERED_HOST = "not_answered_host"
+    ENDLESS_KIND = "endless_kind"
 
 
 TROUBLES: Mapping[Trouble, tuple[Reading, str]] = {
@@ -77,6 +78,7 @@ TROUBLES: Mapping[Trouble, tuple[Reading, str]] = {
     Trouble.NO_PROGRAM: (Reading.ERROR, "{where} cannot be run: {more}"),
     Trouble.ENDLESS_PROGRAM: (Reading.ERROR, "{where} did not end within {more} and was killed"),
     Trouble.NOT_ANSWERED_HOST: (Reading.ERROR, "the host could not be asked: {more}"),
+    Trouble.ENDLESS_KIND: (Reading.ERROR, "the probe kind {where} gave no answer within {more}"),
 }
 """Every trouble with its reading and its sentence: the whole line between bad and error."""
 
@@ -85,6 +87,11 @@ def judge_trouble(trouble: Trouble, where: str = "", more: str = "") -> Judgemen
     """Return what the trouble means; `where` is who was asked, `more` the reason or the limit."""
     reading, sentence = TROUBLES[trouble]
     return Judgement(reading, sentence.format(where=where, more=more))
+
+
+def judge_unexpected(error: Exception) -> Judgement:
+    """Return what a surprise inside a measurement means."""
+    return judge_trouble(Trouble.UNEXPECTED, more=f"{type(error).__name__}: {error}")
 
 
 _SHORTEST = 0.001
@@ -99,11 +106,15 @@ def seconds_text(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ProgramEnd:
-    """How a program ended: its exit code (negative: the signal that killed it) and its last words."""
+    """How a program ended: its exit code (negative: the signal that killed it) and its last words.
+
+    `output` is everything that it wrote to standard output, None when that was more than is kept.
+    """
 
     code: int
     last_output: str = ""
     last_error: str = ""
+    output: bytes | None = b""
 
 
 def judge_command(expected_code: int, end: ProgramEnd) -> Judgement:

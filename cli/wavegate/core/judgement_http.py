@@ -6,7 +6,7 @@ Everything in an answer is the service's doing, so whatever is wrong with it is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -20,17 +20,24 @@ BODY_LIMIT = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpExpectation:
-    """What an http probe wants: one of `statuses`, `text` in the body, JSON values by dotted path, speed."""
+    """What an http probe wants: one of `statuses`, `text` in the body, JSON values by dotted path, speed.
+
+    `headers` are wanted of the answer, each with exactly this value; the case of their names is all one.
+    """
 
     statuses: tuple[int, ...]
     values: Mapping[str, Any] = field(default_factory=dict)
     text: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     max_latency: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpAnswer:
-    """What came back: at most BODY_LIMIT bytes of body; `whole` says that it was all of it."""
+    """What came back: at most BODY_LIMIT bytes of body; `whole` says that it was all of it.
+
+    `headers` are pairs of name (in small letters) and value; a name may come more than once.
+    """
 
     status: int
     body: bytes
@@ -38,12 +45,14 @@ class HttpAnswer:
     whole: bool = True
     charset: str = "utf-8"
     encoding: str = ""
+    headers: Sequence[tuple[str, str]] = ()
 
 
 def judge_http(expected: HttpExpectation, answer: HttpAnswer) -> Judgement:
     """Return good when all of the expectation holds, otherwise bad with everything that does not."""
     complaints = [
         *_judge_status(expected, answer),
+        *_judge_headers(expected, answer),
         *_judge_body(expected, answer),
         *_judge_latency(expected, answer),
     ]
@@ -54,9 +63,33 @@ def judge_http(expected: HttpExpectation, answer: HttpAnswer) -> Judgement:
     )
 
 
+_YES = range(200, 300)
+
+
+def judge_webhook(answer: HttpAnswer) -> Judgement:
+    """Return good for any 2xx, bad for everything else with what the service says about it."""
+    if answer.status in _YES:
+        sentence = f"answered {answer.status} in {seconds_text(answer.seconds)}"
+        return Judgement(Reading.GOOD, sentence, answer.seconds)
+    said = (
+        "" if answer.encoding else next((line for line in _decode(answer).splitlines() if line.strip()), "")
+    )
+    sentence = f"answered {answer.status}, wanted 2xx{f': {said.strip()}' if said else ''}"
+    return Judgement(Reading.BAD, sentence, answer.seconds)
+
+
 def _judge_status(expected: HttpExpectation, answer: HttpAnswer) -> Iterator[str]:
     if answer.status not in expected.statuses:
         yield f"answered {answer.status}, wanted {' or '.join(map(str, expected.statuses))}"
+
+
+def _judge_headers(expected: HttpExpectation, answer: HttpAnswer) -> Iterator[str]:
+    for name, wanted in expected.headers.items():
+        seen = [value.strip() for key, value in answer.headers if key == name.lower()]
+        if not seen:
+            yield f'there is no header {name}, wanted "{wanted}"'
+        elif wanted.strip() not in seen:
+            yield f'header {name} is "{", ".join(seen)}", wanted "{wanted}"'
 
 
 def _judge_body(expected: HttpExpectation, answer: HttpAnswer) -> Iterator[str]:

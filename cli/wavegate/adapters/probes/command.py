@@ -14,9 +14,15 @@ import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from wavegate.adapters.probes.settings import UnusableSettingsError, read_table, read_texts, read_whole
+from wavegate.adapters.probes.kinds import EachTarget
+from wavegate.adapters.probes.settings import (
+    UnusableSettingsError,
+    read_conditions,
+    read_table,
+    read_texts,
+    read_whole,
+)
 from wavegate.core.judgement import (
     Judgement,
     ProgramEnd,
@@ -25,6 +31,8 @@ from wavegate.core.judgement import (
     judge_trouble,
     seconds_text,
 )
+from wavegate.core.judgement_command import judge_json_command
+from wavegate.extensions import Occasion
 
 TAIL_LIMIT = 64 * 1024
 """Bytes kept of what a program writes; the rest is read and dropped."""
@@ -32,8 +40,9 @@ _READS_AFTER_END = 64
 _SECONDS_TO_DIE = 2.0
 
 
-async def probe_command(target: str, settings: Mapping[str, Any], timeout: float, folder: Path) -> Judgement:
+async def probe_command(occasion: Occasion) -> Judgement:
     """Run the program once; nothing of it lives on when this returns."""
+    settings, timeout = occasion.settings, occasion.timeout
     argv, expected = (
         read_texts(settings, "argv"),
         read_whole({"exit_code": 0, **settings}, "exit_code", 0, 255),
@@ -43,11 +52,14 @@ async def probe_command(target: str, settings: Mapping[str, Any], timeout: float
     env = {key: str(value) for key, value in read_table(settings, "env").items()}
     try:
         async with asyncio.timeout(timeout):
-            end = await _run(argv, {**_without_journal(), **env, "WAVEGATE_TARGET": target}, folder)
+            variables = {**_without_journal(), **env, "WAVEGATE_TARGET": occasion.target}
+            end = await _run(argv, variables, occasion.folder)
     except TimeoutError:
         return judge_trouble(Trouble.ENDLESS_PROGRAM, argv[0], seconds_text(timeout))
     except OSError as error:
         return judge_trouble(Trouble.NO_PROGRAM, argv[0], str(error.strerror))
+    if settings.get("output") == "json":
+        return judge_json_command(expected, end, read_conditions(settings))
     return judge_command(expected, end)
 
 
@@ -71,7 +83,8 @@ async def _run(argv: tuple[str, ...], env: Mapping[str, str], folder: Path) -> P
             code = await process.wait()
         finally:
             await _kill_group(process)
-        return ProgramEnd(code, output.last_line(), error.last_line())
+        said = output.last_line()
+        return ProgramEnd(code, said, error.last_line(), None if output.cut else bytes(output.kept))
 
 
 async def _kill_group(process: asyncio.subprocess.Process) -> None:
@@ -132,3 +145,6 @@ class _Tail:
         lines = self.kept.decode(errors="replace").splitlines()
         told = [line.strip() for line in (lines[1:] if self.cut else lines) if line.strip()]
         return told[-1] if told else f"(a line of more than {TAIL_LIMIT} bytes)" if self.cut else ""
+
+
+KIND = EachTarget(probe_command, turn="programs")

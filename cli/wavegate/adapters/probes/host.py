@@ -6,18 +6,25 @@ host is judged by its own settings.
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from wavegate.adapters.probes.kinds import AllTargets, Helpers
 from wavegate.adapters.probes.settings import (
     UnusableSettingsError,
     read_number,
     read_table,
     read_texts,
 )
-from wavegate.core.judgement import Judgement, Trouble, judge_trouble
+from wavegate.adapters.probes.threads import run_beside
+from wavegate.core.judgement import Judgement, Trouble, judge_trouble, judge_unexpected
 from wavegate.core.judgement_host import FreeSpace, HostExpectation, judge_host
+from wavegate.extensions import Occasion
 
+HOST_GRACE = 10.0
+"""Seconds beyond its timeout in which a host runner has to be back, with its processes ended."""
 RawHost = Mapping[str, Any] | str
 """What the module returned for a host, or the text of why it returned nothing."""
 
@@ -74,3 +81,40 @@ def judge_answer(wanted: HostExpectation, answer: RawHost | None) -> Judgement:
     if isinstance(answer, Mapping):
         return judge_host(wanted, answer)
     return judge_trouble(Trouble.NOT_ANSWERED_HOST, more=answer or "it gave no answer in time")
+
+
+async def ask_hosts(occasions: Sequence[Occasion], helpers: Helpers) -> Mapping[str, Judgement]:
+    """Ask all hosts in one run; one that answers nonsense, or has no proper settings, spoils no other."""
+    expectations, judgements = {}, {}
+    for occasion in occasions:
+        try:
+            expectations[occasion.target] = read_expectation(occasion.settings)
+        except UnusableSettingsError as error:
+            judgements[occasion.target] = judge_trouble(Trouble.UNUSABLE, more=str(error))
+    if expectations:
+        answers = await _run(expectations, occasions[0].timeout, helpers)
+        for host, expected in expectations.items():
+            judgements[host] = _judge(expected, answers.get(host))
+    return judgements
+
+
+async def _run(
+    expectations: Mapping[str, HostExpectation], timeout: float, helpers: Helpers
+) -> Mapping[str, RawHost]:
+    wanted = module_args(list(expectations.values()))
+    run = functools.partial(helpers.host_runner, list(expectations), wanted, timeout)
+    try:
+        async with asyncio.timeout(timeout + HOST_GRACE):
+            return await run_beside(run, "wavegate-host-probe")
+    except TimeoutError:
+        return {}
+
+
+def _judge(expected: HostExpectation, answer: RawHost | None) -> Judgement:
+    try:
+        return judge_answer(expected, answer)
+    except Exception as error:  # noqa: BLE001 - a host that answers nonsense must not take the others' answers
+        return judge_unexpected(error)
+
+
+KIND = AllTargets(ask_hosts)

@@ -7,37 +7,26 @@ order of the targets changes no reading. The hosts of a `host` probe share one p
 from __future__ import annotations
 
 import asyncio
-import functools
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wavegate.adapters.probes.host import (
-    HostRunner,
-    RawHost,
-    judge_answer,
-    module_args,
-    read_expectation,
-)
+from wavegate.adapters.probes.host import HostRunner
+from wavegate.adapters.probes.kinds import AllTargets, EachTarget, Helpers, find_kind
 from wavegate.adapters.probes.settings import UnusableSettingsError
-from wavegate.adapters.probes.threads import run_beside
 from wavegate.core.events import Measurement, SweepEnded, SweepStarted
-from wavegate.core.judgement import Judgement, Trouble, judge_trouble
-from wavegate.core.judgement_host import HostExpectation
+from wavegate.core.judgement import Judgement, Trouble, judge_trouble, judge_unexpected
 from wavegate.core.spec import ProbeSpec
+from wavegate.extensions import Occasion
 from wavegate.ports import Report
 
 Settings = Mapping[str, Any]
-Ask = Callable[[str, Settings, float], Awaitable[Judgement]]
-"""Measures one target once: target, settings, timeout in seconds."""
 
 CONNECTIONS_AT_ONCE = 200
 PROGRAMS_AT_ONCE = 32
 DETAIL_LIMIT = 500
 """Characters of a detail; it is shortened after it was redacted, never before."""
-HOST_GRACE = 10.0
-"""Seconds beyond its timeout in which a host runner has to be back, with its processes ended."""
 _SECONDS_TO_CLOSE = 10.0
 
 
@@ -46,6 +35,7 @@ class LocalProber:
 
     `rendered[probe][host]` are a probe's settings with the host's templates rendered; a probe measured once
     has the key "" or takes those of the first host. `redact` sees every detail before anybody else does.
+    `folder` is the project's root, `rollout` the name of the rollout file.
     """
 
     def __init__(
@@ -54,11 +44,13 @@ class LocalProber:
         redact: Callable[[str], str],
         host_runner: HostRunner,
         folder: Path,
+        rollout: str = "",
     ) -> None:
         self._rendered = rendered
         self._redact = redact
-        self._host_runner = host_runner
+        self._helpers = Helpers(host_runner)
         self._folder = folder
+        self._rollout = rollout
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -80,7 +72,7 @@ class LocalProber:
             was_closed, self._closed = self._closed, True
         if was_closed or self._loop is None or self._thread is None:
             return
-        self._host_runner.close()
+        self._helpers.host_runner.close()
         asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop)
         self._thread.join(_SECONDS_TO_CLOSE)
 
@@ -95,67 +87,49 @@ class LocalProber:
 
     async def _sweep(self, sweep: SweepStarted, probe: ProbeSpec, report: Report) -> None:
         try:
-            judgements = await self._judge_all(sweep.targets, probe)
+            judgements = await self._judge_all(sweep, probe)
         except asyncio.CancelledError:
             judgements = _for_all(sweep.targets, judge_trouble(Trouble.STOPPED))
         except Exception as error:  # noqa: BLE001 - a sweep without an end would hang its gate
             judgements = _for_all(sweep.targets, _unexpected(error))
         report(self._ended(sweep, judgements))
 
-    async def _judge_all(self, targets: Sequence[str], probe: ProbeSpec) -> Mapping[str, Judgement]:
-        if probe.kind == "host":
-            return await self._judge_hosts(targets, probe)
-        ask, turn = self._way_to_ask(probe.kind)
-        answers = await asyncio.gather(*(self._judge(target, probe, ask, turn) for target in targets))
-        return dict(zip(targets, answers, strict=True))
+    async def _judge_all(self, sweep: SweepStarted, probe: ProbeSpec) -> Mapping[str, Judgement]:
+        kind = find_kind(probe.kind)
+        judgements: dict[str, Judgement] = {}
+        occasions = []
+        for target in sweep.targets:
+            try:
+                occasions.append(self._occasion(sweep, probe, target))
+            except UnusableSettingsError as error:
+                judgements[target] = _unexpected(error)
+        if isinstance(kind, AllTargets):
+            answers = await kind.ask(occasions, self._helpers) if occasions else {}
+            missing = judge_trouble(Trouble.NOT_ANSWERED_HOST, more="it gave no answer")
+            return judgements | {one.target: answers.get(one.target, missing) for one in occasions}
+        answered = await asyncio.gather(*(self._judge(kind, occasion) for occasion in occasions))
+        return judgements | dict(zip((one.target for one in occasions), answered, strict=True))
 
-    def _way_to_ask(self, kind: str) -> tuple[Ask, asyncio.Semaphore]:
-        if kind == "http":
-            from wavegate.adapters.probes.http import probe_http
-
-            return probe_http, self._connections
-        if kind == "tcp":
-            from wavegate.adapters.probes.tcp import probe_tcp
-
-            return probe_tcp, self._connections
-        if kind == "command":
-            from wavegate.adapters.probes.command import probe_command
-
-            return functools.partial(probe_command, folder=self._folder), self._programs
-        raise UnusableSettingsError(f'there is no kind of probe "{kind}"')
-
-    async def _judge(self, target: str, probe: ProbeSpec, ask: Ask, turn: asyncio.Semaphore) -> Judgement:
+    async def _judge(self, kind: EachTarget, occasion: Occasion) -> Judgement:
+        turn = self._programs if kind.turn == "programs" else self._connections
         try:
-            settings = self._settings(probe, target)
             async with turn:
-                return await ask(target, settings, probe.timeout)
+                return await kind.ask(occasion)
         except Exception as error:  # noqa: BLE001 - one target's surprise must not take the others' answers
             return _unexpected(error)
 
-    async def _judge_hosts(self, targets: Sequence[str], probe: ProbeSpec) -> Mapping[str, Judgement]:
-        expectations, judgements = {}, {}
-        for target in targets:
-            try:
-                expectations[target] = read_expectation(self._settings(probe, target))
-            except UnusableSettingsError as error:
-                judgements[target] = _unexpected(error)
-        if expectations:
-            answers = await self._ask_hosts(
-                list(expectations), module_args(list(expectations.values())), probe
-            )
-            for host, expected in expectations.items():
-                judgements[host] = _judge_answer(expected, answers.get(host))
-        return judgements
-
-    async def _ask_hosts(
-        self, hosts: Sequence[str], wanted: Mapping[str, Any], probe: ProbeSpec
-    ) -> Mapping[str, RawHost]:
-        run = functools.partial(self._host_runner, hosts, wanted, probe.timeout)
-        try:
-            async with asyncio.timeout(probe.timeout + HOST_GRACE):
-                return await run_beside(run, "wavegate-host-probe")
-        except TimeoutError:
-            return {}
+    def _occasion(self, sweep: SweepStarted, probe: ProbeSpec, target: str) -> Occasion:
+        return Occasion(
+            target=target,
+            settings=self._settings(probe, target),
+            timeout=probe.timeout,
+            probe=probe.name,
+            wave=sweep.wave,
+            side=sweep.side,
+            number=sweep.number,
+            folder=self._folder,
+            rollout=self._rollout,
+        )
 
     def _settings(self, probe: ProbeSpec, target: str) -> Settings:
         of_hosts = self._rendered.get(probe.name, {})
@@ -181,17 +155,10 @@ def _for_all(targets: Sequence[str], judgement: Judgement) -> Mapping[str, Judge
     return dict.fromkeys(targets, judgement)
 
 
-def _judge_answer(expected: HostExpectation, answer: RawHost | None) -> Judgement:
-    try:
-        return judge_answer(expected, answer)
-    except Exception as error:  # noqa: BLE001 - a host that answers nonsense must not take the others' answers
-        return _unexpected(error)
-
-
 def _unexpected(error: Exception) -> Judgement:
     if isinstance(error, UnusableSettingsError):
         return judge_trouble(Trouble.UNUSABLE, more=str(error))
-    return judge_trouble(Trouble.UNEXPECTED, more=f"{type(error).__name__}: {error}")
+    return judge_unexpected(error)
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from wavegate.core.conditions import Conditions
+
 
 class UnusableSettingsError(ValueError):
     """A rendered setting that the probe cannot work with."""
@@ -59,3 +61,8 @@ def read_table(settings: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise UnusableSettingsError(f'{key} is "{value}", wanted keys and values')
     return value
+
+
+def read_conditions(settings: Mapping[str, Any]) -> Conditions:
+    """Return the two expressions, "" where nobody gave one."""
+    return Conditions(str(settings.get("good_when") or ""), str(settings.get("bad_when") or ""))

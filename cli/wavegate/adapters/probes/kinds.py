@@ -1,0 +1,86 @@
+"""The registry of probe kinds: under which name which module measures. Each is imported with its first sweep.
+
+Its keys are registered under the same name in `config.kinds`. A module's `KIND` says how it is asked: for
+each target, or for all targets of a sweep in one go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
+
+from wavegate.adapters.probes.settings import UnusableSettingsError
+from wavegate.core.judgement import Judgement, Trouble, judge_trouble, seconds_text
+from wavegate.extensions import Ask, ExtensionError, Occasion, load_kind
+
+if TYPE_CHECKING:
+    from wavegate.adapters.probes.host import HostRunner
+
+BUILT_IN: Mapping[str, str] = {
+    "http": "wavegate.adapters.probes.http",
+    "tcp": "wavegate.adapters.probes.tcp",
+    "tls": "wavegate.adapters.probes.tls",
+    "dns": "wavegate.adapters.probes.dns",
+    "prometheus": "wavegate.adapters.probes.prometheus",
+    "webhook": "wavegate.adapters.probes.webhook",
+    "command": "wavegate.adapters.probes.command",
+    "host": "wavegate.adapters.probes.host",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Helpers:
+    """What a kind that measures all targets in one go may use."""
+
+    host_runner: HostRunner
+
+
+@dataclass(frozen=True, slots=True)
+class EachTarget:
+    """A kind that measures each target by itself, many at once: so many `connections` or `programs`."""
+
+    ask: Ask
+    turn: Literal["connections", "programs"] = "connections"
+
+
+AskAll = Callable[[Sequence[Occasion], Helpers], Awaitable[Mapping[str, Judgement]]]
+
+
+@dataclass(frozen=True, slots=True)
+class AllTargets:
+    """A kind that measures all targets of a sweep in one go; it answers for each, by target."""
+
+    ask: AskAll
+
+
+def find_kind(name: str) -> EachTarget | AllTargets:
+    """Return how the kind measures; raise UnusableSettingsError when there is no such kind to be had."""
+    if name in BUILT_IN:
+        kind: EachTarget | AllTargets = import_module(BUILT_IN[name]).KIND
+        return kind
+    try:
+        foreign = load_kind(name)
+    except ExtensionError as error:
+        raise UnusableSettingsError(str(error)) from error
+    if foreign is None:
+        raise UnusableSettingsError(f'there is no kind of probe "{name}"')
+    return EachTarget(_guard(name, foreign.ask))
+
+
+def _guard(name: str, ask: Ask) -> Ask:
+    """Return the foreign kind's `ask`, held to its timeout and to answering with a judgement."""
+
+    async def guarded(occasion: Occasion) -> Judgement:
+        try:
+            async with asyncio.timeout(occasion.timeout):
+                answer = await ask(occasion)
+        except TimeoutError:
+            return judge_trouble(Trouble.ENDLESS_KIND, name, seconds_text(occasion.timeout))
+        if not isinstance(answer, Judgement):
+            raise TypeError(f"the kind {name} answered with a {type(answer).__name__}, wanted a Judgement")
+        return answer
+
+    return guarded
