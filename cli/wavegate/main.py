@@ -38,6 +38,7 @@ _VERBS = {
     "status": "say where a rollout stands and what it waits for",
     "history": "list the rollouts of this project",
     "events": "list what happened in a rollout",
+    "rehearse": "try a rollout and its rollback on hosts like the real ones",
     "probe": "measure now, change nothing",
     "report": "tell what happened, as text, JSON, JUnit XML or one HTML page",
     "audit": "verify that the journal is as it was written; export evidence",
@@ -47,7 +48,7 @@ _VERBS = {
 _ACTING = frozenset(
     {
         *("init", "run", "resume", "tick", "halt", "retry", "skip", "rollback", "abort", "lock", "lab"),
-        *("approve", "reject", "promote"),
+        *("approve", "reject", "promote", "rehearse"),
     }
 )
 """The verbs that change something: their exit code tells what they did, whoever reads the result."""

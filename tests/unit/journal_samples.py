@@ -79,6 +79,7 @@ ONE_OF_EACH: tuple[ev.Event, ...] = (
     ev.LeaseBroken("bob", "its machine is gone", "ann@far (process 4711)"),
     ev.RolloutPaused(Status.INTERRUPTED, "stopped by ann"),
     ev.RolloutResumed("bob"),
+    ev.Rehearsed("f" * 64, True, ("lab1",), 12.5, 3.25, 11.0, ("r1", "r2")),
     ev.HostsRetried("pilot", ("web1",), (0,), "bob"),
     ev.HostSkipped("pilot", "web1", "bob", "it is replaced"),
     ev.RollbackStarted("pilot", ("web1",), "the gate failed", "bob"),
@@ -95,6 +96,9 @@ def build_events(cls: type) -> st.SearchStrategy[ev.Event]:
     special = {
         ev.SweepEnded: {"measurements": st.lists(measurement).map(tuple)},
         ev.VoteCast: {"expires": st.floats(allow_nan=False)},
+        ev.Rehearsed: dict.fromkeys(
+            ("apply_seconds", "rollback_seconds", "again_seconds"), st.floats(allow_nan=False)
+        ),
         ev.ApprovalRequested: {"until": st.floats(allow_nan=False)},
     }
     return st.builds(cls, **special.get(cls, {}))

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from wavegate.bootstrap.prepare import Prepared, make_question, password_files
 from wavegate.bootstrap.reading import work_of
 from wavegate.core.outcomes import CLOSED
 from wavegate.core.plan import Plan
-from wavegate.core.spec import RolloutSpec
+from wavegate.core.rehearsal import make_rehearsal
+from wavegate.core.spec import RehearsalSpec, RolloutSpec
 from wavegate.errors import WavegateError
 from wavegate.ports import Answer, Journal
 from wavegate.reports.sentences import some
 
 SNAPSHOT = "inventory.json"
+_REHEARSAL = "rehearsal.json"
+"""Where the rollout is a rehearsal: on which hosts. Its rollout file is that of the rollout it rehearses."""
 _PASSWORD_FILES = "password-files.json"  # noqa: S105 - where passwords are, no passwords
 
 
@@ -72,6 +75,8 @@ def _freeze(prepared: Prepared, work: Path) -> Frozen:
     shutil.copyfile(prepared.file, copy)
     copy.chmod(0o600)
     frozen = Frozen(prepared.project, work, material, prepared.spec, prepared.answer)
+    if prepared.rehearsal:
+        write_private_json(work / _REHEARSAL, asdict(prepared.rehearsal))
     write_private_json(frozen.snapshot, prepared.answer.snapshot)
     write_private_json(work / _PASSWORD_FILES, password_variables(prepared.project, prepared.answer.settings))
     return frozen
@@ -117,10 +122,9 @@ def match_hosts(project: Path, work: Path, pattern: str) -> tuple[str, ...]:
 def _ask_frozen(project: Path, work: Path, pattern: str) -> tuple[RolloutSpec, Answer]:
     """Ask Ansible about the frozen material and, while there is one, the inventory as it was read."""
     from wavegate.adapters.ansible import ask
-    from wavegate.config.load import load_rollout
 
     material = _material_of(work)
-    spec = load_rollout(work / "rollout.yml").spec
+    spec = _load_frozen(work)
     question = make_question(spec)
     unlocking = tuple(str(project / path) for path in question.vault_password_files)
     question = replace(question, patterns=(pattern,), playbooks=(), vault_password_files=unlocking)
@@ -128,6 +132,16 @@ def _ask_frozen(project: Path, work: Path, pattern: str) -> tuple[RolloutSpec, A
     snapshot = work / SNAPSHOT
     kept = snapshot if snapshot.is_file() else None
     return spec, ask(question, material, snapshot=kept, environment=passwords)
+
+
+def _load_frozen(work: Path) -> RolloutSpec:
+    from wavegate.config.load import load_rollout
+
+    spec = load_rollout(work / "rollout.yml").spec
+    if not (work / _REHEARSAL).is_file():
+        return spec
+    wish = json.loads((work / _REHEARSAL).read_text(encoding="utf-8"))
+    return make_rehearsal(spec, RehearsalSpec(**{**wish, "inventory": tuple(wish["inventory"])}))
 
 
 def _material_of(work: Path) -> Path:

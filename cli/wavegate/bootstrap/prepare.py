@@ -15,7 +15,8 @@ from wavegate.config.document import join_path
 from wavegate.config.load import Loaded, load_rollout, locate
 from wavegate.core.plan import Plan
 from wavegate.core.planning import make_plan, patterns_of
-from wavegate.core.spec import ProbeSpec, Procedure, RolloutSpec
+from wavegate.core.rehearsal import make_rehearsal
+from wavegate.core.spec import ProbeSpec, Procedure, RehearsalSpec, RolloutSpec
 from wavegate.errors import InputError, Problem
 from wavegate.ports import AnsibleProblem, Answer, PlayFact, Question
 
@@ -29,14 +30,30 @@ class Prepared:
     spec: RolloutSpec
     answer: Answer
     plan: Plan
+    rehearsal: RehearsalSpec | None = None
 
 
-def prepare(file: Path) -> Prepared:
-    """Return the plan of the rollout file; raise InputError with every problem that was found."""
+def prepare(file: Path, *patterns: str) -> Prepared:
+    """Return the plan of the rollout file; raise InputError with every problem that was found.
+
+    The answer's fleet knows the hosts of these patterns too.
+    """
+    return _ask_and_prepare(file, load_rollout(file), patterns)
+
+
+def prepare_rehearsal(file: Path, wish: RehearsalSpec) -> Prepared:
+    """Return the plan of the rollout that rehearses the file's, as `prepare` does."""
+    loaded = load_rollout(file)
+    trial = replace(loaded, spec=make_rehearsal(loaded.spec, wish))
+    return replace(_ask_and_prepare(file, trial), rehearsal=wish)
+
+
+def _ask_and_prepare(file: Path, loaded: Loaded, patterns: tuple[str, ...] = ()) -> Prepared:
     from wavegate.adapters.ansible import ask
 
-    loaded = load_rollout(file)
-    answer = ask(make_question(loaded.spec), loaded.root)
+    question = make_question(loaded.spec)
+    patterns = tuple(dict.fromkeys((*question.patterns, *patterns)))
+    answer = ask(replace(question, patterns=patterns), loaded.root)
     return _prepare(file, loaded, answer, None)
 
 

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from wavegate.bootstrap.material import Frozen, forget_secrets
 from wavegate.bootstrap.probe_secrets import find_probe_secrets
 from wavegate.bootstrap.reading import cache_of
+from wavegate.bootstrap.rehearsals import judge_rehearsal
 from wavegate.core.events import StopRequested
 from wavegate.core.plan import Plan
 from wavegate.engine.engine import Engine, Watcher
@@ -69,7 +71,7 @@ def wire(  # noqa: PLR0913 - what an engine is made of
 
     launch = make_launch(rollout_id, plan, frozen)
     executor = LocalExecutor(launch)
-    prober = make_prober(launch, frozen)
+    prober = make_prober(launch, plan, frozen)
     engine = Engine(
         rollout_id=rollout_id,
         plan=plan,
@@ -144,7 +146,7 @@ def _become_secrets(frozen: Frozen) -> frozenset[str]:
     return frozenset({path.read_text(encoding="utf-8").strip()})
 
 
-def make_prober(launch: Launch, frozen: Frozen) -> LocalProber:
+def make_prober(launch: Launch, plan: Plan, frozen: Frozen) -> LocalProber:
     """Return what measures; host probes go through the ssh connections that batches left open."""
     from wavegate.adapters.executor.private import open_runtime_folder
     from wavegate.adapters.probes.ansible_host import AnsibleHostRunner
@@ -153,7 +155,8 @@ def make_prober(launch: Launch, frozen: Frozen) -> LocalProber:
 
     runner = AnsibleHostRunner(launch, open_runtime_folder(launch.work))
     redact = Redactor(launch.secrets)
-    return LocalProber(frozen.answer.rendered, redact, runner, frozen.material, frozen.spec.name)
+    look = partial(judge_rehearsal, frozen.project, plan)
+    return LocalProber(frozen.answer.rendered, redact, runner, frozen.material, frozen.spec.name, look)
 
 
 @contextmanager

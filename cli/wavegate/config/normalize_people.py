@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wavegate.config.schema import Approval, Gate, Rehearsed, RolloutFile
 from wavegate.core.quantity import format_duration
+from wavegate.core.rehearsal import CONDITION
 from wavegate.core.spec import ApprovalSpec, GateProbe, ProbeSpec, Sampling, Scope
 
 _CONDITION_SECONDS = 30.0
@@ -15,7 +16,7 @@ def collect_conditions(file: RolloutFile) -> dict[str, ProbeSpec]:
     return {
         _name_condition(one): ProbeSpec(
             name=_name_condition(one),
-            kind="rehearsed",
+            kind=CONDITION,
             scope=Scope.ONCE,
             settings={"within": one.within},
             timeout=_CONDITION_SECONDS,

@@ -9,8 +9,10 @@ from wavegate.core import events as ev
 from wavegate.core.judgement import Judgement
 from wavegate.core.outcomes import Reading
 from wavegate.core.quantity import format_duration
-from wavegate.core.spec import OnBreach, Procedure, RehearsalSpec, RolloutSpec, WaveSpec
+from wavegate.core.spec import GateSpec, OnBreach, Procedure, RehearsalSpec, RolloutSpec, WaveSpec
 
+CONDITION = "rehearsed"
+"""The kind of the probe that stands for the condition."""
 PREFIX = "rehearse-"
 """How rehearsals of a rollout are called: they are rollouts themselves."""
 
@@ -45,10 +47,9 @@ def make_rehearsal(spec: RolloutSpec, wish: RehearsalSpec) -> RolloutSpec:
 
     Nothing is put back by a policy: the rehearsal puts everything back itself.
     """
-    gates = {name: replace(gate, approval=None) for name, gate in spec.gates.items()}
+    gates = {name: _only_measuring(spec, gate) for name, gate in spec.gates.items()}
     after = wish.gate or gate_of(spec)
-    if after and not gates[after].probes:
-        after = ""
+    after = after if after and gates[after].probes else ""
     return replace(
         spec,
         name=PREFIX + spec.name,
@@ -61,6 +62,12 @@ def make_rehearsal(spec: RolloutSpec, wish: RehearsalSpec) -> RolloutSpec:
         gates=gates,
         waves=(WaveSpec(name="rehearsal", path="rehearsal", hosts=wish.hosts or spec.hosts, after=after),),
     )
+
+
+def _only_measuring(spec: RolloutSpec, gate: GateSpec) -> GateSpec:
+    """Return the gate without the people it asks, and without the condition that this rehearsal is for."""
+    probes = tuple(use for use in gate.probes if spec.probes[use.probe].kind != CONDITION)
+    return replace(gate, approval=None, probes=probes)
 
 
 def judge_rehearsals(plan_hash: str, found: Sequence[Evidence], within: float, now: float) -> Judgement:

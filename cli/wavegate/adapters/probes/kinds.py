@@ -28,14 +28,19 @@ BUILT_IN: Mapping[str, str] = {
     "webhook": "wavegate.adapters.probes.webhook",
     "command": "wavegate.adapters.probes.command",
     "host": "wavegate.adapters.probes.host",
+    "rehearsed": "wavegate.adapters.probes.rehearsed",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Helpers:
-    """What a kind that measures all targets in one go may use."""
+    """What a kind that measures all targets in one go may use.
+
+    `find_rehearsal` tells what rehearsals of the plan within so many seconds are worth.
+    """
 
     host_runner: HostRunner
+    find_rehearsal: Callable[[float], Judgement]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,10 @@ DETAIL_LIMIT = 500
 _SECONDS_TO_CLOSE = 10.0
 
 
+def _know_no_rehearsal(within: float) -> Judgement:  # noqa: ARG001
+    return judge_trouble(Trouble.UNUSABLE, more="nobody here knows of rehearsals")
+
+
 class LocalProber:
     """Takes measurements from this machine; `close()` ends those under way and reports them as stopped.
 
@@ -38,17 +42,18 @@ class LocalProber:
     `folder` is the project's root, `rollout` the name of the rollout file.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what it measures with
         self,
         rendered: Mapping[str, Mapping[str, Settings]],
         redact: Callable[[str], str],
         host_runner: HostRunner,
         folder: Path,
         rollout: str = "",
+        find_rehearsal: Callable[[float], Judgement] = _know_no_rehearsal,
     ) -> None:
         self._rendered = rendered
         self._redact = redact
-        self._helpers = Helpers(host_runner)
+        self._helpers = Helpers(host_runner, find_rehearsal)
         self._folder = folder
         self._rollout = rollout
         self._lock = threading.Lock()

@@ -1,0 +1,132 @@
+"""Rehearsals: the evidence judged in a table, and the verb with real playbooks on local hosts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.scratch import LOCAL, Scratch
+from wavegate.core.events import Rehearsed
+from wavegate.core.outcomes import Reading
+from wavegate.core.rehearsal import Evidence, judge_rehearsals
+
+DAY = 86400.0
+MINE, OTHER = "a" * 64, "b" * 64
+
+
+def evidence(plan: str, at: float, *, succeeded: bool = True) -> Evidence:
+    reason = "" if succeeded else "the way back is rollback failed: no"
+    return Evidence(at, "r1", Rehearsed(plan, succeeded, ("lab-1",), 10.0, 4.0, 9.0, ("r1",), reason))
+
+
+@pytest.mark.parametrize(
+    ("found", "reading", "said"),
+    [
+        ([], Reading.BAD, "never rehearsed"),
+        ([evidence(OTHER, 0.0)], Reading.BAD, f"the last rehearsal was of plan {OTHER[:12]}"),
+        ([evidence(MINE, 0.0)], Reading.GOOD, "rehearsed 1 d 0 h ago on 1 host; the rollback took 4 s"),
+        ([evidence(MINE, -DAY - 1)], Reading.BAD, "wanted within 2 d 0 h"),
+        ([evidence(MINE, 0.0, succeeded=False)], Reading.BAD, "failed: the way back is rollback failed"),
+        ([evidence(MINE, 1.0, succeeded=False), evidence(MINE, 0.0)], Reading.BAD, "failed"),
+        ([evidence(MINE, 1.0), evidence(MINE, 0.0, succeeded=False)], Reading.GOOD, "rehearsed"),
+        ([evidence(OTHER, 1.0, succeeded=False), evidence(MINE, 0.0)], Reading.GOOD, "rehearsed"),
+    ],
+)
+def test_what_rehearsals_are_worth(found: list[Evidence], reading: Reading, said: str) -> None:
+    judgement = judge_rehearsals(MINE, found, within=2 * DAY, now=DAY)
+    assert judgement.reading is reading
+    assert said in judgement.detail
+
+
+ROLLOUT = """
+name: change
+playbook: there.yml
+rollback: {playbook: back.yml, gate: as-before}
+rehearsal: {hosts: staging}
+probes:
+  changed: {command: {argv: [test, -e, "got-{{ inventory_hostname }}"]}}
+  unchanged: {command: {argv: [test, "!", -e, "got-{{ inventory_hostname }}"]}}
+gates:
+  healthy: {probes: [changed], interval: 500ms}
+  as-before: {probes: [unchanged], interval: 500ms}
+  tried: {rehearsed: {within: 14d}, interval: 500ms}
+hosts: all
+leave_out: staging
+waves:
+  - {name: everybody, hosts: real, before: tried, after: healthy}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Scratch:
+    """A project with a host to rehearse on, whose changes are files outside of the frozen material."""
+    scratch = Scratch(tmp_path / "project")
+    scratch.write("ansible.cfg", "[defaults]\ninventory = hosts.yml\n")
+    scratch.write(
+        "hosts.yml",
+        f"""
+        all:
+          children:
+            staging: {{hosts: {{rehearsing: }}}}
+            real: {{hosts: {{one: , two: }}}}
+          vars: {{{LOCAL}, state: {tmp_path}}}
+        """,
+    )
+    task = "{{ansible.builtin.file: {{path: '{path}', state: {state}}}}}"
+    play = f"- {{{{hosts: all, gather_facts: false, tasks: [{task}]}}}}\n"
+    path = "{{ state }}/got-{{ inventory_hostname }}"
+    scratch.write(
+        "there.yml", play.format(path=path, state="touch, access_time: preserve, modification_time: preserve")
+    )
+    scratch.write("back.yml", play.format(path=path, state="absent"))
+    scratch.write("x.yml", ROLLOUT.replace('"got-', f'"{tmp_path}/got-'))
+    return scratch
+
+
+def test_a_gate_opens_only_for_the_very_plan_that_was_rehearsed(project: Scratch) -> None:
+    held = project.wavegate("run", "x.yml", code=20)
+    assert "this plan was never rehearsed" in " ".join(held.stdout.split())
+    told = json.loads(project.wavegate("rehearse", "x.yml", "--json").stdout)
+    assert told["succeeded"]
+    assert told["hosts"] == ["rehearsing"]
+    assert told["rollback_seconds"] > 0
+    plan_hash = json.loads(project.wavegate("plan", "x.yml", "--json").stdout)["hash"]
+    assert told["plan_hash"] == plan_hash
+    done = project.wavegate("resume")
+    assert "2 of 2 hosts done" in done.stdout
+    assert [path.name for path in project.folder.parent.glob("got-*")].count("got-rehearsing") == 1
+    project.write("x.yml", (project.folder / "x.yml").read_text() + "batch_timeout: 5m\n")
+    edited = project.wavegate("probe", "x.yml", "--gate", "tried", code=30)
+    assert "which was edited since" in " ".join(edited.stdout.split())
+    again = project.wavegate("rehearse", "x.yml", code=30)
+    assert "the way there changed nothing" in " ".join(again.stdout.split())
+
+
+def test_a_rollback_that_does_not_bring_back_what_was_fails_the_rehearsal(project: Scratch) -> None:
+    project.write("back.yml", "- {hosts: all, gather_facts: false, tasks: [{ansible.builtin.ping: }]}\n")
+    failed = project.wavegate("rehearse", "x.yml", code=30)
+    assert "FAILED: the way back is rollback failed: gate as-before" in " ".join(failed.stdout.split())
+    judged = project.wavegate("probe", "x.yml", "--gate", "tried", code=30)
+    assert "failed: the way back" in " ".join(judged.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("rollback: {playbook: back.yml, gate: as-before}\n", "", "names no rollback playbook"),
+        (", gate: as-before}", "}", "rollback.gate names no gate"),
+        (", after: healthy", "", "nothing verifies the change"),
+        ("rehearsal: {hosts: staging}\n", "", "nothing says on which hosts"),
+    ],
+)
+def test_what_cannot_be_rehearsed_is_refused_before_anything_starts(
+    project: Scratch, old: str, new: str, why: str
+) -> None:
+    text = (project.folder / "x.yml").read_text()
+    assert old in text
+    project.write("x.yml", text.replace(old, new, 1))
+    refused = project.wavegate("rehearse", "x.yml", code=40)
+    assert why in " ".join(refused.stderr.split())
+    assert not (project.folder / ".wavegate" / "journal.db").exists()
