@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC
+from typing import TYPE_CHECKING
 
 from wavegate.core import events as ev
 from wavegate.core.votes import APPROVE
-from wavegate.reports.facts import GateFacts, VoteFacts
 from wavegate.reports.wording import BAD, CAREFUL, GOOD, Line, format_instant, tell_side
+
+if TYPE_CHECKING:  # `status` uses some sentences of this, and no facts
+    from wavegate.reports.facts import GateFacts, VoteFacts
 
 PeopleEvent = ev.ApprovalRequested | ev.VoteCast | ev.VoteRefused | ev.GateOverridden
 
