@@ -35,10 +35,14 @@ LINT = [
     Step("yamllint", ["yamllint", "--strict", "."]),
     Step("ansible-lint", ["ansible-lint", "--offline", "-q", "roles", "playbooks", "molecule"]),
 ]
-UNIT = [Step("unit tests", ["pytest", "-q", "-m", "not lab", "-n", "2", "--dist", "loadfile"])]
+UNIT = [
+    Step("unit tests", ["pytest", "-q", "-m", "not lab", "-n", "2", "--dist", "loadfile", "--durations=25"])
+]
 ROLES = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
 REAL = [
-    Step("tests on the lab", ["pytest", "-q", "-m", "lab"], needs_engine=True),
+    Step(
+        "tests on the lab", ["pytest", "-q", "-m", "lab", "-n", "2", "--dist", "loadfile"], needs_engine=True
+    ),
     *(
         Step(
             f"molecule: {role}",
