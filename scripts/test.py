@@ -6,7 +6,10 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from wavegate.errors import WavegateError
@@ -24,6 +27,8 @@ class Step:
     name: str
     command: list[str]
     needs_engine: bool = False
+    beside_others: bool = False
+    """Whether it runs at the same time as its neighbours that do; what it prints is shown when it is over."""
     env: dict[str, str] = field(default_factory=dict)
 
 
@@ -48,6 +53,7 @@ REAL = [
             f"molecule: {role}",
             ["molecule", "-c", ".config/molecule/config.yml", "test", "-s", role],
             needs_engine=True,
+            beside_others=True,
             env={"MOLECULE_EPHEMERAL_DIRECTORY": str(ROOT / ".cache" / "molecule" / role)},
         )
         for role in ROLES
@@ -60,12 +66,11 @@ def main() -> int:
     wanted = sys.argv[1:]
     steps = LINT if wanted == ["lint"] else [*LINT, *UNIT, *REAL]
     missing = "" if steps is LINT else find_missing_engine()
-    failed, skipped = [], []
-    for step in steps:
-        if step.needs_engine and missing:
-            skipped.append(step.name)
-        elif not run(step):
-            failed.append(step.name)
+    skipped = [step.name for step in steps if step.needs_engine and missing]
+    failed = []
+    for beside_others, group in groupby(steps, lambda step: step.beside_others):
+        chosen = [step for step in group if step.name not in skipped]
+        failed += run_together(chosen) if beside_others else [step.name for step in chosen if not run(step)]
     if skipped:
         print(f"\n{'!' * 78}\nNOT TESTED: {', '.join(skipped)}\n{missing}\n{'!' * 78}")
     if failed:
@@ -84,20 +89,31 @@ def find_missing_engine() -> str:
     return ""
 
 
-def run(step: Step) -> bool:
-    """Run one step in front of the person; return whether it passed."""
-    print(f"\n== {step.name}: {' '.join(step.command)}", flush=True)
+def run_together(steps: list[Step]) -> list[str]:
+    """Run the steps at the same time, one for each core; return the names of those that failed."""
+    names = ", ".join(step.name for step in steps)
+    print(f"\n== at the same time: {names}", flush=True)
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        passed = list(pool.map(partial(run, captured=True), steps))
+    return [step.name for step, well in zip(steps, passed, strict=True) if not well]
+
+
+def run(step: Step, *, captured: bool = False) -> bool:
+    """Run one step in front of the person, or print all of it at its end; return whether it passed."""
+    head = f"\n== {step.name}: {' '.join(step.command)}"
+    if not captured:
+        print(head, flush=True)
     started = time.monotonic()
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **step.env}
-    code = subprocess.run(
-        [BIN / step.command[0], *step.command[1:]], cwd=ROOT, env=environment, check=False
-    ).returncode
-    seconds = time.monotonic() - started
-    print(
-        f"== {step.name}: {'passed' if code == 0 else f'FAILED ({code})'} in {seconds:.0f} s",
-        flush=True,
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if captured else {}
+    done = subprocess.run(
+        [BIN / step.command[0], *step.command[1:]], cwd=ROOT, env=environment, check=False, **pipes
     )
-    return code == 0
+    told = f"{head}\n{done.stdout.decode(errors='replace')}" if captured else ""
+    verdict = "passed" if done.returncode == 0 else f"FAILED ({done.returncode})"
+    seconds = time.monotonic() - started
+    print(f"{told}== {step.name}: {verdict} in {seconds:.0f} s", flush=True)
+    return done.returncode == 0
 
 
 if __name__ == "__main__":
