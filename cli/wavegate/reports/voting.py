@@ -31,6 +31,7 @@ class Asked:
     side: str
     plan_hash: str
     launched_by: str
+    launcher_may_vote: bool
     required: int
     by: tuple[str, ...]
     signed: bool
@@ -64,6 +65,7 @@ def tell_asked(  # noqa: PLR0913 - what a voter should see
         side=gate.side,
         plan_hash=plan.hash,
         launched_by=state.launched_by,
+        launcher_may_vote=asked.launcher_may_vote,
         required=asked.required,
         by=asked.by,
         signed=asked.signed,
@@ -104,9 +106,8 @@ def render_asked(asked: Asked, zone: tzinfo | None = None) -> RenderableType:
         yield Text(f"gate {asked.gate} {tell_side(asked.side, asked.wave)} asks people", "bold")
         who = ", ".join(asked.by) or "anybody"
         signed = ", with signed votes" if asked.signed else ""
-        yield Text(
-            f"  wanted: {asked.missing}; may vote: {who}{signed}; not {asked.launched_by}, who started it"
-        )
+        launcher = "" if asked.launcher_may_vote else f"; not {asked.launched_by}, who started it"
+        yield Text(f"  wanted: {asked.missing}; may vote: {who}{signed}{launcher}")
         yield Text(f"  until {format_instant(asked.until, zone)}; plan {asked.plan_hash}")
         yield from (Text(f"  {clean(vote)}") for vote in asked.votes)
         yield Text("what is new", "bold")
