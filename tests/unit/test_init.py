@@ -150,7 +150,7 @@ def test_the_demo_brings_its_role_playbooks_and_rollouts(project):
     files = set(project.checksums())
     assert {"ansible.cfg", "roles/intranet/tasks/main.yml", "playbooks/patch.yml"} <= files
     assert {"roles/balancer/files/haproxy.py", "plugins/action/wavegate_pin.py"} <= files
-    rollouts = sorted(name for name in files if name.startswith("rollouts/"))
+    rollouts = sorted(name for name in files if name.startswith("rollouts/") and name.endswith(".yml"))
     assert "rollouts/patch-intranet.yml" in rollouts
     project.wavegate("validate", *rollouts)
     without_a_lab = project.wavegate("plan", "rollouts/install-intranet.yml", code=40)
