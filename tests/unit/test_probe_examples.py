@@ -118,8 +118,9 @@ probes:
   basic:
     http: {url: "URL", auth: {user: me, password: "{{ plain_word }}"}, json: {headers.authorization: x}}
   shown: {http: {url: "URL", headers: {X-A: "{{ known }}"}, json: {headers.x-a: x}}}
+  odd: {http: {url: "{{ odd_url }}"}}
   hook: {webhook: {url: "URL/no", auth: {token: "{{ plain_word }}"}}}
-gates: {watched: {probes: [bearer, basic, shown, hook]}}
+gates: {watched: {probes: [bearer, basic, shown, odd, hook]}}
 waves: [{name: everybody, hosts: web1, before: watched}]
 leave_out: web2
 """
@@ -133,7 +134,8 @@ def test_what_auth_is_given_is_shown_nowhere(project: Scratch) -> None:
         return web.Response(status=403, text=f"who is {request.headers['Authorization']}?")
 
     made = project.folder / "inventories/lab/group_vars/all.yml"
-    made.write_text(f"{made.read_text(encoding='utf-8')}plain_word: {word}\n", encoding="utf-8")
+    more = f"plain_word: {word}\nodd_url: file:///etc/passwd\n"
+    made.write_text(made.read_text(encoding="utf-8") + more, encoding="utf-8")
     with serving({"/": echo, "/no": no}) as port:
         project.write(
             EXAMPLE,
@@ -147,6 +149,7 @@ def test_what_auth_is_given_is_shown_nowhere(project: Scratch) -> None:
     said = probed.stdout + probed.stderr + ran.stdout + ran.stderr + report.stdout
     assert "yes-this-is-shown" in probed.stdout
     assert "Bearer ********" in probed.stdout
+    assert 'the url\'s scheme is \\"file\\", wanted http or https' in probed.stdout
     secrets = [TOKEN, word, base64.b64encode(f"me:{word}".encode()).decode()]
     assert [secret for secret in secrets if secret in said] == []
     kept = [path for path in (project.folder / ".wavegate").rglob("*") if path.is_file()]
