@@ -203,6 +203,10 @@ def test_wavegates_own_kinds_cannot_be_replaced(site: Path, tmp_path: Path) -> N
     ("body", "detail"),
     [
         ("return 'good'", "the kind broken answered with a str, wanted a Judgement"),
+        (
+            "from wavegate.probing import Judgement; return Judgement('good', 'x')",
+            "has no Reading or no text",
+        ),
         ("raise OSError('no room')", "the measurement itself failed: OSError: no room"),
         (
             "import asyncio; await asyncio.Event().wait()",
@@ -215,6 +219,17 @@ def test_what_a_kind_does_wrong_is_an_error_of_its_measurement(site: Path, body:
     (measurement,) = measure_all("broken", {"web1": {}}, timeout=0.2)
     assert measurement.reading is Reading.ERROR
     assert detail in measurement.detail
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [("7", 7.0), ("0.5", 0.5), ("float('nan')", None), ("1e999", None), ("10**400", None), ("'x'", None)],
+)
+def test_only_a_value_that_can_be_kept_is_kept(site: Path, value: str, kept: float | None) -> None:
+    body = f"from wavegate.probing import Judgement, Reading; return Judgement(Reading.GOOD, 'x', {value})"
+    bring(site, GOOD_KIND.format(body=body, settings="Empty"))
+    (measurement,) = measure_all("broken", {"web1": {}})
+    assert (measurement.reading, measurement.value) == (Reading.GOOD, kept)
 
 
 def test_a_kind_whose_package_is_gone_measures_nothing() -> None:
