@@ -12,7 +12,7 @@ import trustme
 from tests.lab.conftest import Project
 from tests.lab.test_rollouts import make_rollout
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 HOST = "support-1"
 # Not the series of the moments before it got this configuration: those are looked at for five more minutes.
