@@ -70,27 +70,29 @@ def load_kind(name: str) -> ProbeKind | None:
     found = _find().get(name, ())
     if not found:
         return None
-    brought_by = " and ".join(_distribution(entry) for entry in found)
+    owner = brought_by(name)
     if len(found) > 1:
-        raise ExtensionError(
-            f"the probe kind {name} is brought by {brought_by}", "uninstall all of them but one"
-        )
+        raise ExtensionError(f"the probe kind {name} is brought by {owner}", "uninstall all of them but one")
     (entry,) = found
-    hint = f"repair or uninstall {brought_by}"
+    hint = f"repair or uninstall {owner}"
     try:
         kind = entry.load()
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise ExtensionError(
-            f"the probe kind {name} of {brought_by} cannot be imported: {reason}", hint
+            f"the probe kind {name} of {owner} cannot be imported: {reason}", hint
         ) from error
     if not isinstance(kind, ProbeKind):
         raise ExtensionError(
-            f"the probe kind {name} of {brought_by} is no ProbeKind: {entry.value} is a "
-            f"{type(kind).__name__}",
+            f"the probe kind {name} of {owner} is no ProbeKind: {entry.value} is a {type(kind).__name__}",
             hint,
         )
     return kind
+
+
+def brought_by(name: str) -> str:
+    """Return which distributions bring the kind, each with its version."""
+    return " and ".join(_distribution(entry) for entry in _find().get(name, ()))
 
 
 def _find() -> dict[str, tuple[EntryPoint, ...]]:

@@ -262,7 +262,11 @@ SAMPLING = [
     ("failure_limit: 3", "failure_limit: 0", Sampling(failure_limit=0)),
     ("consecutive_error_limit: 3", "", Sampling(consecutive_error_limit=3)),
     ("initial_delay: 1m", "inconclusive_limit: 2", Sampling(initial_delay=60.0, inconclusive_limit=2)),
-    ("consecutive_success_limit: 4", "", Sampling(consecutive_success_limit=4)),
+    (
+        "consecutive_success_limit: 4, count: 9, interval: 1s",
+        "",
+        Sampling(consecutive_success_limit=4, count=9, interval=1.0),
+    ),
 ]
 
 

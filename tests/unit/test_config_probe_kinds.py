@@ -173,7 +173,7 @@ def test_what_is_documented_is_accepted(tmp_path, text):
 
 
 def test_every_kind_has_its_keys_and_a_way_to_measure():
-    assert list(kinds.BUILT_IN) == list(measuring.BUILT_IN)
+    assert kinds.BUILT_IN.keys() <= measuring.BUILT_IN.keys()
     for name in kinds.BUILT_IN:
         assert isinstance(measuring.find_kind(name), measuring.EachTarget | measuring.AllTargets)
         assert kinds.settings_of(name).__doc__.count(". Good means:") == 1 or name == "host"

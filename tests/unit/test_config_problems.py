@@ -140,6 +140,18 @@ GATES = [
     ("{probes: [web, web]}", "gates.g.probes[1]", "'web' is named twice", ""),
     ("{probes: [dry]}", "gates.g.probes", "every probe of this gate is dry_run", ""),
     ("{probes: [web], count: 2}", "gates.g.count", "2 measurements need an interval", ""),
+    (
+        "{probes: [web], consecutive_success_limit: 1}",
+        "gates.g.consecutive_success_limit",
+        "can never trip: 1 good measurements pass anyway",
+        "a greater count",
+    ),
+    (
+        "{probes: [web, dry], interval: 1s, count: 3, consecutive_success_limit: 5}",
+        "gates.g.consecutive_success_limit",
+        "consecutive_success_limit: 5 can never trip: 3 good",
+        "or a smaller limit",
+    ),
     ("{probes: [web], soak: 20}", "gates.g.soak", "expected a duration", ""),
     ("{probes: [web], retries: 2}", "gates.g.retries", "unknown key", "the word here is failure_limit"),
 ]

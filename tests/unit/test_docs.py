@@ -49,6 +49,19 @@ def test_the_readmes_rollout_file_loads(tmp_path: Path) -> None:
     assert [wave.name for wave in load_rollout(file).spec.waves] == ["pilot", "department", "site"]
 
 
+def test_the_probes_of_their_page_load(tmp_path: Path) -> None:
+    blocks = blocks_of(ROOT / "docs" / "probes.md", "yaml")
+    examples = [block for block in blocks if "spool:" not in block]  # that one needs the page's own package
+    kinds = set()
+    for example in examples:
+        file = tmp_path / "rollout.yml"
+        text = f"name: x\nplaybook: y\n{example}\nwaves: [{{name: all, hosts: all}}]\n"
+        file.write_text(text, encoding="utf-8")
+        kinds |= {probe.kind for probe in load_rollout(file).spec.probes.values()}
+    assert {"http", "tcp", "tls", "dns", "prometheus", "webhook", "command"} <= kinds
+    assert len(blocks) == len(examples) + 1
+
+
 def test_every_make_target_that_a_page_shows_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     shown = {

@@ -6,14 +6,20 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.unit.probe_tools import measure_all
+from tests.unit.rollout_files import find_problems
 from tests.unit.scratch import LOCAL, Scratch
 from wavegate import extensions
+from wavegate.config.kinds import BUILT_IN
+from wavegate.config.kinds import installed as installed_kinds
+from wavegate.config.kinds.tcp import Tcp
 from wavegate.core.outcomes import Reading
+from wavegate.errors import Problem
 
 PAGE = Path(__file__).parents[2] / "docs" / "probes.md"
 ROLLOUT = """\
@@ -128,84 +134,79 @@ KIND = ProbeKind({settings}, ask)
 """
 
 
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder from which Python imports; what was imported from it is forgotten afterwards."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    extensions.load_kind.cache_clear()
+    monkeypatch.syspath_prepend(str(folder))
+    yield folder
+    extensions.load_kind.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("acme_")]:
+        del sys.modules[name]
+
+
+def the_problem(folder: Path, probe: str) -> Problem:
+    (problem,) = find_problems(folder, ROLLOUT % probe)
+    return problem
+
+
 @pytest.mark.parametrize(
     ("module", "reason"),
     [
-        (
-            "import nothing_like_that\n",
-            "of acme-broken 2.1 cannot be imported: ModuleNotFoundError: No module",
-        ),
-        (
-            "raise RuntimeError('no licence')\n",
-            "of acme-broken 2.1 cannot be imported: RuntimeError: no licence",
-        ),
-        ("def f(:\n", "of acme-broken 2.1 cannot be imported: SyntaxError"),
-        ("OTHER = 1\n", "of acme-broken 2.1 cannot be imported: AttributeError"),
-        ("KIND = 7\n", "of acme-broken 2.1 is no ProbeKind: acme_broken:KIND is a int"),
-        (
-            GOOD_KIND.format(body="pass", settings="dict"),
-            "the settings of the probe kind broken are no KindSettings",
-        ),
+        ("import nothing_like_that\n", "cannot be imported: ModuleNotFoundError: No module"),
+        ("raise RuntimeError('no licence')\n", "cannot be imported: RuntimeError: no licence"),
+        ("def f(:\n", "cannot be imported: SyntaxError"),
+        ("OTHER = 1\n", "cannot be imported: AttributeError"),
+        ("KIND = 7\n", "is no ProbeKind: acme_broken:KIND is a int"),
+        (GOOD_KIND.format(body="pass", settings="dict"), "are no KindSettings"),
     ],
 )
 def test_a_kind_that_cannot_be_used_is_one_problem_that_names_its_distribution(
-    tmp_path: Path, project: Scratch, module: str, reason: str
+    site: Path, tmp_path: Path, module: str, reason: str
 ) -> None:
-    (tmp_path / "site").mkdir()
-    bring(tmp_path / "site", module)
-    file = rollout(project, "broken: {}")
-    told = project.wavegate("validate", file, code=40, PYTHONPATH=str(tmp_path / "site")).stdout
-    assert "rollout.yml:5:5: probes.little-waits.broken: the " in told
-    assert reason in told
+    bring(site, module)
+    problem = the_problem(tmp_path, "broken: {}")
+    assert (problem.path, problem.line) == ("probes.little-waits.broken", 5)
+    assert f"the probe kind broken of acme-broken 2.1 {reason}" in problem.message
+    assert problem.hint
+
+
+def test_the_command_line_says_so_without_a_trace(site: Path, project: Scratch) -> None:
+    bring(site, "import nothing_like_that\n")
+    told = project.wavegate("validate", rollout(project, "broken: {}"), code=40, PYTHONPATH=str(site)).stdout
+    assert "rollout.yml:5:5: probes.little-waits.broken: the probe kind broken of acme-broken 2.1" in told
     assert "rollout.yml: 1 problem" in told
-    assert "Traceback" not in told
 
 
-def test_a_broken_kind_that_nobody_uses_disturbs_nobody(tmp_path: Path, project: Scratch) -> None:
-    (tmp_path / "site").mkdir()
-    bring(tmp_path / "site", "raise SystemError\n")
-    file = rollout(project, "tcp: {port: 22}")
-    project.wavegate("validate", file, PYTHONPATH=str(tmp_path / "site"))
-    project.wavegate("schema", PYTHONPATH=str(tmp_path / "site"))
+def test_a_broken_kind_that_nobody_uses_disturbs_nobody(site: Path, tmp_path: Path) -> None:
+    bring(site, "raise SystemError\n")
+    assert find_problems(tmp_path, ROLLOUT % "tcp: {port: 22}") == ()
+    assert set(installed_kinds()) == set(BUILT_IN)
 
 
-def test_one_kind_of_two_distributions_is_refused(tmp_path: Path, project: Scratch) -> None:
-    (tmp_path / "site").mkdir()
+def test_one_kind_of_two_distributions_is_refused(site: Path, tmp_path: Path) -> None:
     for name in ("acme-one", "acme-two"):
-        bring(tmp_path / "site", GOOD_KIND.format(body="pass", settings="Empty"), name=name)
-    file = rollout(project, "broken: {}")
-    told = project.wavegate("validate", file, code=40, PYTHONPATH=str(tmp_path / "site")).stdout
-    assert "the probe kind broken is brought by acme-one 2.1 and acme-two 2.1" in told
+        bring(site, GOOD_KIND.format(body="pass", settings="Empty"), name=name)
+    problem = the_problem(tmp_path, "broken: {}")
+    assert problem.message == "the probe kind broken is brought by acme-one 2.1 and acme-two 2.1"
 
 
-def test_wavegates_own_kinds_cannot_be_replaced(tmp_path: Path, project: Scratch) -> None:
-    (tmp_path / "site").mkdir()
-    bring(tmp_path / "site", GOOD_KIND.format(body="pass", settings="Empty"), kind="tcp")
-    told = project.wavegate(
-        "validate", rollout(project, "tcp: {prot: 1}"), code=40, PYTHONPATH=str(tmp_path / "site")
-    ).stdout
-    assert "did you mean port?" in told
-
-
-@pytest.fixture
-def kind_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Return a function that brings a kind whose `ask` has this body; it is forgotten afterwards."""
-
-    def make(body: str) -> None:
-        (tmp_path / "site").mkdir()
-        bring(tmp_path / "site", GOOD_KIND.format(body=body, settings="Empty"), name="acme-here")
-        monkeypatch.syspath_prepend(str(tmp_path / "site"))
-
-    extensions.load_kind.cache_clear()
-    yield make
-    extensions.load_kind.cache_clear()
-    sys.modules.pop("acme_here", None)
+def test_wavegates_own_kinds_cannot_be_replaced(site: Path, tmp_path: Path) -> None:
+    bring(site, GOOD_KIND.format(body="pass", settings="Empty"), kind="tcp")
+    assert find_problems(tmp_path, ROLLOUT % "tcp: {port: 1}") == ()
+    assert installed_kinds()["tcp"] is Tcp
 
 
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
         ("return 'good'", "the kind broken answered with a str, wanted a Judgement"),
+        (
+            "from wavegate.probing import Judgement; return Judgement('good', 'x')",
+            "has no Reading or no text",
+        ),
         ("raise OSError('no room')", "the measurement itself failed: OSError: no room"),
         (
             "import asyncio; await asyncio.Event().wait()",
@@ -213,11 +214,22 @@ def kind_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         ),
     ],
 )
-def test_what_a_kind_does_wrong_is_an_error_of_its_measurement(kind_of, body: str, detail: str) -> None:
-    kind_of(body)
+def test_what_a_kind_does_wrong_is_an_error_of_its_measurement(site: Path, body: str, detail: str) -> None:
+    bring(site, GOOD_KIND.format(body=body, settings="Empty"))
     (measurement,) = measure_all("broken", {"web1": {}}, timeout=0.2)
     assert measurement.reading is Reading.ERROR
     assert detail in measurement.detail
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [("7", 7.0), ("0.5", 0.5), ("float('nan')", None), ("1e999", None), ("10**400", None), ("'x'", None)],
+)
+def test_only_a_value_that_can_be_kept_is_kept(site: Path, value: str, kept: float | None) -> None:
+    body = f"from wavegate.probing import Judgement, Reading; return Judgement(Reading.GOOD, 'x', {value})"
+    bring(site, GOOD_KIND.format(body=body, settings="Empty"))
+    (measurement,) = measure_all("broken", {"web1": {}})
+    assert (measurement.reading, measurement.value) == (Reading.GOOD, kept)
 
 
 def test_a_kind_whose_package_is_gone_measures_nothing() -> None:

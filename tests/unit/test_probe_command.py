@@ -14,7 +14,7 @@ import pytest
 from tests.unit.probe_tools import measure_all, measure_one
 from wavegate.core.outcomes import Reading
 
-GOOD, BAD, ERROR = Reading.GOOD, Reading.BAD, Reading.ERROR
+GOOD, BAD, ERROR, INCONCLUSIVE = Reading.GOOD, Reading.BAD, Reading.ERROR, Reading.INCONCLUSIVE
 
 
 def sh(script, **more):
@@ -125,3 +125,65 @@ def test_many_targets_are_asked_at_once_and_told_in_order():
     assert time.monotonic() - start < 4
     assert [m.target for m in measurements] == list(rendered)
     assert all(m.detail.endswith(f": {m.target}") for m in measurements)
+
+
+def asks(written, good="", bad="", **more):
+    """Return the settings of a program that writes this text and is asked about it."""
+    return python(
+        f"import sys; sys.stdout.write({written!r})", output="json", good_when=good, bad_when=bad, **more
+    )
+
+
+LAG = '{"lag": 3, "value": 0.5, "nodes": ["a", "b"]}'
+JSON = [
+    ("good", asks(LAG, "result.lag < 5"), GOOD, "good_when (result.lag < 5) is true", 0.5),
+    ("bad", asks(LAG, "result.lag < 2"), BAD, "good_when (result.lag < 2) is false", 0.5),
+    (
+        "both",
+        asks(LAG, "result.lag < 2", "result.lag > 9"),
+        INCONCLUSIVE,
+        "and bad_when (result.lag > 9)",
+        0.5,
+    ),
+    ("a number", asks(" 7 \n", "result == 7"), GOOD, "good_when (result == 7) is true", 7.0),
+    (
+        "a list",
+        asks("[1, 2]", "", "result | length > 1"),
+        BAD,
+        "bad_when (result | length > 1) is true",
+        None,
+    ),
+    ("no such key", asks(LAG, "result.leg < 5"), ERROR, "'dict object' has no attribute 'leg'", None),
+    ("true is no number", asks("true", "result"), GOOD, "good_when (result) is true", None),
+    ("a huge number", asks("1" + "0" * 400, "result > 1"), GOOD, "is true", None),
+    ("no JSON", asks("lag: 3", "result"), ERROR, "the program wrote no proper JSON: Expecting value", None),
+    ("nothing", asks("", "result"), ERROR, "the program wrote no proper JSON", None),
+    ("words before it", asks("warning\n{}", "result"), ERROR, "the program wrote no proper JSON", None),
+    ("two of it", asks("{}\n{}", "result"), ERROR, "no proper JSON: Extra data", None),
+    ("NaN", asks('{"lag": NaN}', "", "result.lag > 5"), ERROR, "NaN is not JSON", None),
+    ("nested without end", asks("[" * 60_000, "result"), ERROR, "nested too deeply", None),
+    (
+        "too much",
+        asks("[" + "1," * 40_000 + "1]", "result"),
+        ERROR,
+        "wrote more than can be read as JSON",
+        None,
+    ),
+    (
+        "another exit code",
+        sh("echo '{}'; exit 4", output="json", good_when="true or result"),
+        BAD,
+        "ended with exit code 4, wanted 0",
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("settings", "reading", "detail", "value"), [case[1:] for case in JSON], ids=[case[0] for case in JSON]
+)
+def test_what_a_program_writes_is_judged_as_json(settings, reading, detail, value):
+    measurement = measure_one("command", settings)
+    assert measurement.reading is reading, measurement.detail
+    assert detail in measurement.detail
+    assert measurement.value == value

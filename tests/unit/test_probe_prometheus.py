@@ -54,7 +54,7 @@ async def answer(request):
         wanted = "Basic " + base64.b64encode(b"me:s3cret").decode()
         return web.json_response(vector("1" if request.headers.get("Authorization") == wanted else "0"))
     if query == "timeout":
-        return web.json_response(vector(form["timeout"].rstrip("s")))
+        return web.json_response(vector(form["timeout"].rstrip("ms")))
     if query == "html":
         return web.Response(text="<html>502 Bad Gateway</html>", status=502)
     if query == "endless":
@@ -110,7 +110,7 @@ CASES = [
     ("html", "value == 7", "", ERROR, "Prometheus answered 502 with something that is no JSON"),
     ("endless", "value == 7", "", ERROR, "Prometheus answered with more than 1048576 bytes"),
     ("up{", "value == 7", "", ERROR, "Prometheus refuses the query: bad_data: 1:3: parse error"),
-    ("timeout", "value == 5", "", GOOD, "the query gave 5"),
+    ("timeout", "value == 5000", "", GOOD, "the query gave 5000"),
 ]
 
 

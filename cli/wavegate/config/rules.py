@@ -12,6 +12,7 @@ from typing import Any
 from wavegate.config.document import join_path
 from wavegate.config.kinds import Kinds
 from wavegate.config.problems import list_keys
+from wavegate.config.rules_limits import check_limits
 from wavegate.config.rules_people import check_people
 from wavegate.config.schema_probes import Probe
 from wavegate.config.values import show, suggest
@@ -134,6 +135,7 @@ def _check_gates(data: Mapping[str, Any]) -> Iterator[Problem]:
             message = "every probe of this gate is dry_run, so that nothing decides"
             yield Problem(message, path=join_path(path, "probes"))
         yield from _check_intervals(probes, name, gate)
+        yield from check_limits(probes, name, gate)
 
 
 def _check_names(data: Mapping[str, Any], key: str, used: list[Any], path: str) -> Iterator[Problem]:

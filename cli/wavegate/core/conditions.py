@@ -70,10 +70,9 @@ def judge_conditions(
         told = told[1:]
     if reading is Reading.ERROR:
         told = [text for text, one in zip(told, (good, bad), strict=True) if isinstance(one, Failed)]
-    sentences = [text for text in told if text] or ["neither good_when nor bad_when was given"]
-    return Judgement(
-        reading, f"{seen}; {' and '.join(sentences)}" if seen else " and ".join(sentences), value
-    )
+    told = [text for text in told if text] or ["neither good_when nor bad_when was given"]
+    sentence = "; ".join(part for part in (seen, " and ".join(told)) if part)
+    return Judgement(reading, sentence, None if reading is Reading.ERROR else value)
 
 
 def _answer(text: str, names: Mapping[str, Any]) -> Answer:

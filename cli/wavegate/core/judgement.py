@@ -17,11 +17,15 @@ from wavegate.core.outcomes import Reading
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The meaning of one observation; `value` is a number worth showing (seconds)."""
+    """The meaning of one observation; `value` is its number: of a kind in TIMED, how many seconds it took."""
 
     reading: Reading
     detail: str
     value: float | None = None
+
+
+TIMED = frozenset({"http", "tcp", "dns", "webhook"})
+"""The kinds whose value is a latency; those of others count something else, which only the asker knows."""
 
 
 class Trouble(StrEnum):

@@ -41,10 +41,14 @@ def read_json(text: bytes | str) -> Any:
 
 def number_of(result: Any) -> float | None:
     """Return the number that a result is, or has as its `value`."""
-    value = result.get("value") if isinstance(result, Mapping) else result
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > _LARGEST:
+    return finite_number(result.get("value") if isinstance(result, Mapping) else result)
+
+
+def finite_number(value: Any) -> float | None:
+    """Return the number as JSON can carry it; None for what is none, NaN and what has no bounds too."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value)
+    return float(value) if abs(value) <= _LARGEST else None
 
 
 def _refuse(name: str) -> Any:

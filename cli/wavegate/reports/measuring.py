@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from wavegate.core import events as ev
+from wavegate.core.judgement import TIMED
 from wavegate.core.outcomes import Reading
 from wavegate.core.plan import Plan
 from wavegate.reports.facts import Counts, GateFacts, Latency, Point, ProbeFacts, Sighting, VoteFacts
@@ -116,8 +117,8 @@ def _make_probe(
         last_bad=bad[-1] if bad else None,
         last_error=errors[-1] if errors else None,
         bad_targets=tuple(dict.fromkeys(one.target for one in bad if one.target)),
-        latency=measure_latency(measurements),
-        points=_make_points(sweeps),
+        latency=measure_latency(measurements) if kind in TIMED else None,
+        points=_make_points(sweeps, timed=kind in TIMED),
     )
 
 
@@ -135,12 +136,14 @@ def measure_latency(measurements: Iterable[ev.Measurement]) -> Latency | None:
     return Latency(min(values), median(values), max(values)) if values else None
 
 
-def _make_points(sweeps: Sequence[tuple[float, ev.SweepEnded]]) -> tuple[Point, ...]:
+def _make_points(sweeps: Sequence[tuple[float, ev.SweepEnded]], *, timed: bool) -> tuple[Point, ...]:
     """Return one point a sweep, or put neighbouring sweeps together so that there are at most MOST_POINTS."""
     together = -(-len(sweeps) // MOST_POINTS) or 1
     points = []
     for first in range(0, len(sweeps), together):
         chunk = sweeps[first : first + together]
         measurements = [one for _, sweep in chunk for one in sweep.measurements]
-        points.append(Point(chunk[0][0], count(measurements), measure_latency(measurements)))
+        points.append(
+            Point(chunk[0][0], count(measurements), measure_latency(measurements) if timed else None)
+        )
     return tuple(points)

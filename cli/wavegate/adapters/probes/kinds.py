@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
 from wavegate.adapters.probes.settings import UnusableSettingsError
 from wavegate.core.judgement import Judgement, Trouble, judge_trouble, seconds_text
+from wavegate.core.judgement_command import finite_number
+from wavegate.core.outcomes import Reading
 from wavegate.extensions import Ask, ExtensionError, Occasion, load_kind
 
 if TYPE_CHECKING:
@@ -75,6 +77,15 @@ def find_kind(name: str) -> EachTarget | AllTargets:
     return EachTarget(_guard(name, foreign.ask))
 
 
+def _check(name: str, answer: object) -> Judgement:
+    """Return the answer with a value that a journal can keep; raise TypeError for what is no answer."""
+    if not isinstance(answer, Judgement):
+        raise TypeError(f"the kind {name} answered with a {type(answer).__name__}, wanted a Judgement")
+    if not isinstance(answer.reading, Reading) or not isinstance(answer.detail, str):
+        raise TypeError(f"the kind {name} answered with a Judgement that has no Reading or no text")
+    return replace(answer, value=finite_number(answer.value))
+
+
 def _guard(name: str, ask: Ask) -> Ask:
     """Return the foreign kind's `ask`, held to its timeout and to answering with a judgement."""
 
@@ -84,8 +95,6 @@ def _guard(name: str, ask: Ask) -> Ask:
                 answer = await ask(occasion)
         except TimeoutError:
             return judge_trouble(Trouble.ENDLESS_KIND, name, seconds_text(occasion.timeout))
-        if not isinstance(answer, Judgement):
-            raise TypeError(f"the kind {name} answered with a {type(answer).__name__}, wanted a Judgement")
-        return answer
+        return _check(name, answer)
 
     return guarded

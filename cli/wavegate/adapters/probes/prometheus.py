@@ -37,7 +37,7 @@ async def probe_prometheus(occasion: Occasion) -> Judgement:
 
 def _read_question(occasion: Occasion) -> WebQuestion:
     settings = occasion.settings
-    form = {"query": read_text(settings, "query"), "timeout": f"{occasion.timeout:g}s"}
+    form = {"query": read_text(settings, "query"), "timeout": f"{occasion.timeout * 1000:.0f}ms"}
     return read_web_question(
         occasion,
         url=_query_url(read_url(read_text(settings, "url"))),

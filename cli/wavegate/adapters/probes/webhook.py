@@ -36,7 +36,7 @@ async def probe_webhook(occasion: Occasion) -> Judgement:
 
 
 def payload(occasion: Occasion) -> dict[str, Any]:
-    """Return what the service is told; `phase` is "before" or "after" the wave, "" outside of a rollout."""
+    """Return what the service is told; `phase` is before, after or rollback; "" outside of one."""
     return {
         "name": occasion.rollout,
         "phase": occasion.side,

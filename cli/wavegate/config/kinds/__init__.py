@@ -12,7 +12,7 @@ from typing import Any
 
 from wavegate.config.keys import KindSettings
 from wavegate.errors import Problem
-from wavegate.extensions import ExtensionError, list_kinds, load_kind
+from wavegate.extensions import ExtensionError, brought_by, list_kinds, load_kind
 
 BUILT_IN: Mapping[str, str] = {
     "http": "wavegate.config.kinds.http:Http",
@@ -92,6 +92,6 @@ def _load_foreign(name: str) -> tuple[type[KindSettings] | None, Problem | None]
     if kind is None:
         return None, None
     if not (isinstance(kind.settings, type) and issubclass(kind.settings, KindSettings)):
-        message = f"the settings of the probe kind {name} are no KindSettings"
+        message = f"the settings of the probe kind {name} of {brought_by(name)} are no KindSettings"
         return None, Problem(message, hint="docs/probes.md shows how a package adds a kind")
     return kind.settings, None
