@@ -66,7 +66,7 @@ class Prober(Protocol):
         """Measure every target once, concurrently, and return at once.
 
         Reports exactly one SweepEnded with one measurement for each target. What cannot be measured is a
-        Reading.ERROR with the reason in its detail; nothing raises, nothing outlives the probe's timeout.
+        Reading.ERROR with the reason in its detail; nothing raises, and no try outlives the probe's timeout.
         """
         ...
 

@@ -178,3 +178,33 @@ def test_no_more_connections_are_open_at_once_than_allowed(monkeypatch):
     monkeypatch.setattr(tcp, "KIND", EachTarget(counting))
     measure_all("tcp", {f"web{n}": {} for n in range(500)})
     assert most == prober_module.CONNECTIONS_AT_ONCE
+
+
+def _succeeds_at(log: str, number: int) -> dict[str, list[str]]:
+    script = f'echo >> {log}-$WAVEGATE_TARGET; test "$(wc -l < {log}-$WAVEGATE_TARGET)" -ge {number}'
+    return {"argv": ["sh", "-c", script]}
+
+
+def measure_with_retries(retries, settings, tmp_path):
+    ended = queue.Queue()
+    with prober({"p": settings}) as made:
+        made.measure(sweep(*settings), replace(spec("command", 5.0), retries=retries), ended.put)
+        event = ended.get(timeout=WAIT)
+    tries = {host: len((tmp_path / f"log-{host}").read_text().splitlines()) for host in settings}
+    return {one.target: one for one in event.measurements}, tries
+
+
+def test_what_is_not_good_is_measured_again_and_only_that(tmp_path):
+    log = str(tmp_path / "log")
+    settings = {"web1": _succeeds_at(log, 1), "web2": _succeeds_at(log, 2), "web3": _succeeds_at(log, 9)}
+    found, tries = measure_with_retries(2, settings, tmp_path)
+    assert tries == {"web1": 1, "web2": 2, "web3": 3}
+    assert [found[host].reading for host in settings] == [GOOD, GOOD, BAD]
+    assert "try" not in found["web1"].detail
+    assert found["web2"].detail.endswith("(try 2)")
+    assert found["web3"].detail.endswith("(try 3)")
+
+
+def test_without_retries_it_is_measured_once(tmp_path):
+    found, tries = measure_with_retries(0, {"web2": _succeeds_at(str(tmp_path / "log"), 2)}, tmp_path)
+    assert (found["web2"].reading, tries) == (BAD, {"web2": 1})

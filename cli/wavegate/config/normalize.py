@@ -110,7 +110,9 @@ def _normalize_probe(name: str, probe: Probe) -> ProbeSpec:
     kind, settings = next((kind, value) for kind, value in probe if isinstance(value, KindSettings))
     data = {key: _as_data(value) for key, value in settings.model_dump(by_alias=True).items()}
     timeout = data.pop("timeout")
-    return ProbeSpec(name=name, kind=kind, scope=probe.scope, timeout=timeout, settings=data)
+    return ProbeSpec(
+        name=name, kind=kind, scope=probe.scope, timeout=timeout, retries=probe.retries or 0, settings=data
+    )
 
 
 def _as_data(value: Any) -> Any:

@@ -26,6 +26,11 @@ class Probe(Model):
         "once",
         default="host",
     )
+    retries: Whole = key(
+        "How often what was not good is measured again at once, before it counts; `timeout` is for each try.",
+        2,
+        default=0,
+    )
     dry_run: Switch = switch("Measure and report, but never decide.", default=False)
     interval: SomeTime = optional("Overrides the gate's `interval`.", "5s")
     count: Count = optional("Overrides the gate's `count`.", 3)

@@ -81,6 +81,8 @@ class ProbeSpec:
     scope: Scope
     settings: Mapping[str, Any]
     timeout: float
+    retries: int = 0
+    """How often what was not good is measured again, at once, before it counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

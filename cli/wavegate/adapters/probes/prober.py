@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from wavegate.adapters.probes.kinds import AllTargets, EachTarget, Helpers, find
 from wavegate.adapters.probes.settings import UnusableSettingsError
 from wavegate.core.events import Measurement, SweepEnded, SweepStarted
 from wavegate.core.judgement import Judgement, Trouble, judge_trouble, judge_unexpected
+from wavegate.core.outcomes import Reading
 from wavegate.core.spec import ProbeSpec
 from wavegate.extensions import Occasion
 from wavegate.ports import Report
@@ -108,12 +110,23 @@ class LocalProber:
                 occasions.append(self._occasion(sweep, probe, target))
             except UnusableSettingsError as error:
                 judgements[target] = _unexpected(error)
+        for number in range(probe.retries + 1):
+            answers = await self._ask_all(kind, occasions)
+            judgements |= {target: _tell_tries(one, number) for target, one in answers.items()}
+            occasions = [one for one in occasions if judgements[one.target].reading is not Reading.GOOD]
+            if not occasions:
+                break
+        return judgements
+
+    async def _ask_all(
+        self, kind: EachTarget | AllTargets, occasions: Sequence[Occasion]
+    ) -> dict[str, Judgement]:
         if isinstance(kind, AllTargets):
             answers = await kind.ask(occasions, self._helpers) if occasions else {}
             missing = judge_trouble(Trouble.NOT_ANSWERED_HOST, more="it gave no answer")
-            return judgements | {one.target: answers.get(one.target, missing) for one in occasions}
+            return {one.target: answers.get(one.target, missing) for one in occasions}
         answered = await asyncio.gather(*(self._judge(kind, occasion) for occasion in occasions))
-        return judgements | dict(zip((one.target for one in occasions), answered, strict=True))
+        return dict(zip((one.target for one in occasions), answered, strict=True))
 
     async def _judge(self, kind: EachTarget, occasion: Occasion) -> Judgement:
         turn = self._programs if kind.turn == "programs" else self._connections
@@ -154,6 +167,13 @@ class LocalProber:
         if len(detail) > DETAIL_LIMIT:
             detail = detail[: DETAIL_LIMIT - 1] + "…"
         return Measurement(target, judgement.reading, detail, judgement.value)
+
+
+def _tell_tries(judgement: Judgement, retried: int) -> Judgement:
+    """Say how often it was measured: what passes at the second try only is worth knowing."""
+    if not retried:
+        return judgement
+    return replace(judgement, detail=f"{judgement.detail} (try {retried + 1})")
 
 
 def _for_all(targets: Sequence[str], judgement: Judgement) -> Mapping[str, Judgement]:
