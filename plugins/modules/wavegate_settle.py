@@ -19,6 +19,7 @@ description:
 options:
   rollout: {type: str, required: true, description: The rollout's id.}
   batch: {type: str, required: true, description: The batch that asks; its own tasks do not count.}
+  of: {type: str, default: "", description: "Only tasks of this batch or probe count; else all others."}
   host: {type: str, required: true, description: The host's name in the inventory.}
   patience: {type: int, default: 60, description: Seconds to wait before the tasks are asked to end.}
 author: wavegate
@@ -48,7 +49,7 @@ LONGEST = 120
 MARKER = b"WAVEGATE_TASK="
 
 
-def find_processes(rollout: str, batch: str, host: str) -> dict[int, str]:
+def find_processes(rollout: str, batch: str, host: str, of: str = "") -> dict[int, str]:
     """Return pid -> command line of living processes that carry the mark of another batch for this host."""
     found = {}
     for name in os.listdir("/proc"):
@@ -56,7 +57,7 @@ def find_processes(rollout: str, batch: str, host: str) -> dict[int, str]:
             continue
         line = read(name, "cmdline")
         marks = marks_in(read(name, "environ") + b"\0" + line)
-        if any(is_earlier(mark, rollout, batch, host) for mark in marks) and is_alive(name):
+        if any(is_earlier(mark, rollout, batch, host, of) for mark in marks) and is_alive(name):
             found[int(name)] = line.replace(b"\0", b" ").decode(errors="replace")[:LONGEST]
     return found
 
@@ -73,9 +74,11 @@ def marks_in(text: bytes) -> list[str]:
     return [part.split(b"\0")[0].split(b" ")[0].decode(errors="replace") for part in parts]
 
 
-def is_earlier(mark: str, rollout: str, batch: str, host: str) -> bool:
-    """Return whether the mark is of this rollout and host, and of another batch."""
+def is_earlier(mark: str, rollout: str, batch: str, host: str, of: str = "") -> bool:
+    """Return whether the mark is of this rollout and host, and of another batch, or of the one named `of`."""
     place, _, name = mark.rpartition("@")
+    if of:
+        return name == host and place == rollout + "/" + of
     return name == host and place.startswith(rollout + "/") and place != rollout + "/" + batch
 
 
@@ -100,12 +103,19 @@ def main() -> None:
     text = {"type": "str", "required": True}
     patience = {"type": "int", "default": 60}
     module = AnsibleModule(
-        {"rollout": text, "batch": text, "host": text, "patience": patience}, supports_check_mode=True
+        {
+            "rollout": text,
+            "batch": text,
+            "host": text,
+            "patience": patience,
+            "of": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
     )
     values = module.params
 
     def look() -> dict[int, str]:
-        return find_processes(values["rollout"], values["batch"], values["host"])
+        return find_processes(values["rollout"], values["batch"], values["host"], values["of"])
 
     if not os.path.isdir("/proc/self"):
         module.exit_json(changed=False, waited_for=[], msg="there is no /proc to look into")

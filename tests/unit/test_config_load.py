@@ -158,6 +158,17 @@ HOST_DEFAULTS = {
     "load_per_core": None,
     "memory_free": None,
     "no_reboot_required": False,
+    "inodes_free": None,
+    "swap_used": None,
+    "security_updates": None,
+    "packages": {},
+    "package_manager_free": False,
+    "time_in_sync": False,
+    "time_offset": None,
+    "ports": [],
+    "processes": {},
+    "logs": [],
+    "fresh": {},
 }
 TLS_FILES = {"ca_file": None, "client_certificate": None, "client_key": None}
 DNS_DEFAULTS = {

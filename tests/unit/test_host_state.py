@@ -31,7 +31,7 @@ def say(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) -> None:
 
 
 def space(**fields: int) -> SimpleNamespace:
-    return SimpleNamespace(**{"f_blocks": 100, "f_bavail": 42, "f_frsize": 4096, **fields})
+    return SimpleNamespace(**{"f_blocks": 100, "f_bavail": 42, "f_frsize": 4096, "f_files": 0, **fields})
 
 
 @pytest.mark.parametrize(

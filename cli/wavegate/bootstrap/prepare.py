@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from wavegate.bootstrap.probe_files import check_suites, probe_playbooks
 from wavegate.bootstrap.reading import cache_of
 from wavegate.config.document import join_path
 from wavegate.config.load import Loaded, load_rollout, locate
@@ -82,6 +83,7 @@ def _prepare(file: Path, loaded: Loaded, answer: Answer, digests: Mapping[str, s
     project, spec = loaded.root, loaded.spec
     problems = [placed for problem in answer.problems for placed in _place(problem, spec)]
     problems += _find_missing_signers(project, spec)
+    problems += check_suites(spec, project)
     plan = None
     if digests is None:
         digests = {} if problems else digest_material(project, file, spec, answer)
@@ -124,6 +126,7 @@ def password_files(project: Path, spec: RolloutSpec, answer: Answer) -> tuple[Pa
 def make_question(spec: RolloutSpec) -> Question:
     """Return everything that has to be asked of Ansible about the rollout file, in one go."""
     playbooks = [path for paths in spec.playbooks.values() for path in paths]
+    playbooks += probe_playbooks(spec).values()
     return Question(
         inventory=spec.inventory,
         patterns=patterns_of(spec),
@@ -165,7 +168,8 @@ def _find_keys(problem: AnsibleProblem, spec: RolloutSpec) -> list[str]:
     if problem.kind == "vault" and subject in spec.vault_password_files:
         return ["vault"]
     names = {Procedure.APPLY: "playbook"}
-    return [names.get(p, str(p)) for p, paths in spec.playbooks.items() if subject in paths]
+    keys = [names.get(p, str(p)) for p, paths in spec.playbooks.items() if subject in paths]
+    return [*keys, *(key for key, playbook in probe_playbooks(spec).items() if playbook == subject)]
 
 
 def _find_template(path: str, probe: ProbeSpec, message: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -71,7 +71,11 @@ def wire(  # noqa: PLR0913 - what an engine is made of
 
     launch = make_launch(rollout_id, plan, frozen)
     executor = LocalExecutor(launch)
-    prober = make_prober(launch, plan, frozen)
+
+    def changed_ago(host: str) -> float | None:
+        return engine.state.changed_ago(host, engine.clock.now())
+
+    prober = make_prober(launch, plan, frozen, changed_ago)
     engine = Engine(
         rollout_id=rollout_id,
         plan=plan,
@@ -146,17 +150,37 @@ def _become_secrets(frozen: Frozen) -> frozenset[str]:
     return frozenset({path.read_text(encoding="utf-8").strip()})
 
 
-def make_prober(launch: Launch, plan: Plan, frozen: Frozen) -> LocalProber:
-    """Return what measures; host probes go through the ssh connections that batches left open."""
+def make_prober(
+    launch: Launch, plan: Plan, frozen: Frozen, changed_ago: Callable[[str], float | None] = lambda _: None
+) -> LocalProber:
+    """Return what measures; what reaches hosts goes through the ssh connections that batches left open.
+
+    `changed_ago` returns how many seconds ago the change began on a host (None: it did not).
+    """
     from wavegate.adapters.executor.private import open_runtime_folder
     from wavegate.adapters.probes.ansible_host import AnsibleHostRunner
+    from wavegate.adapters.probes.ansible_task import AnsibleTaskRunner
+    from wavegate.adapters.probes.kinds import Runners
+    from wavegate.adapters.probes.playbook_runs import AnsiblePlaybookRunner
     from wavegate.adapters.probes.prober import LocalProber
+    from wavegate.adapters.probes.suite_runs import PytestSuiteRunner
     from wavegate.adapters.redact import Redactor
 
-    runner = AnsibleHostRunner(launch, open_runtime_folder(launch.work))
-    redact = Redactor(launch.secrets)
-    look = partial(judge_rehearsal, frozen.project, plan)
-    return LocalProber(frozen.answer.rendered, redact, runner, frozen.material, frozen.spec.name, look)
+    runtime = open_runtime_folder(launch.work)
+    return LocalProber(
+        frozen.answer.rendered,
+        Redactor(launch.secrets),
+        AnsibleHostRunner(launch, runtime),
+        frozen.material,
+        frozen.spec.name,
+        partial(judge_rehearsal, frozen.project, plan),
+        runners=Runners(
+            AnsibleTaskRunner(launch, runtime),
+            AnsiblePlaybookRunner(launch, runtime),
+            PytestSuiteRunner(launch, runtime),
+        ),
+        changed_ago=changed_ago,
+    )
 
 
 @contextmanager

@@ -42,6 +42,9 @@ class KindSettings(Model):
     secret_keys: ClassVar[tuple[str, ...]] = ()
     """Dotted paths of keys whose rendered values are never shown, wherever they turn up."""
 
+    hosts_only: ClassVar[bool] = False
+    """Whether it looks at hosts themselves, so that `scope: host` is the only one that makes sense."""
+
     timeout: SomeTime = key("How long one measurement may take.", "2s", default="5s")
 
     @classmethod

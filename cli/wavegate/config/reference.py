@@ -21,6 +21,7 @@ _SECTIONS = (
     ("Probe", "probes.NAME"),
     ("Auth", "auth"),
     *((place.rpartition(":")[2], f"probes.NAME.{kind}") for kind, place in BUILT_IN.items()),
+    ("LogWatch", "probes.NAME.host.logs[N]"),
     ("Gate", "gates.NAME"),
     ("Approval", "gates.NAME.approval"),
     ("Rehearsed", "gates.NAME.rehearsed"),

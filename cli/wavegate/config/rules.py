@@ -28,6 +28,7 @@ def check_rules(data: Mapping[str, Any], literals: Mapping[str, str], kinds: Kin
         *_check_gates(data),
         *_check_gate_name(data, data.get("before"), "before"),
         *_check_waves(data),
+        *_check_looking_back(data),
     ]
     policy = data.get("on_breach")
     if policy in list(ROLLING_BACK) and "rollback" not in data:
@@ -84,6 +85,9 @@ def _check_probes(data: Mapping[str, Any], kinds: Kinds) -> Iterator[Problem]:
         elif not written and probe.keys() <= set(list_keys(Probe)):
             yield Problem(f"a probe needs a kind: {', '.join(kinds)}", path=path)
         for kind in written:
+            if kinds[kind].hosts_only and probe.get("scope", "host") != "host":
+                message = f"the kind {kind} looks at hosts themselves; got scope {show(probe['scope'])}"
+                yield Problem(message, path=join_path(path, "scope"), hint="remove scope")
             if isinstance(probe[kind], dict):
                 for problem in kinds[kind].check_written(probe[kind]):
                     yield replace(problem, path=".".join(filter(None, (join_path(path, kind), problem.path))))
@@ -200,3 +204,20 @@ def _check_wave(data: Mapping[str, Any], wave: Mapping[str, Any], path: str) -> 
     yield from _check_budget(wave.get("failure_budget"), f"{path}.failure_budget")
     for side in ("before", "after"):
         yield from _check_gate_name(data, wave.get(side), f"{path}.{side}")
+
+
+def _check_looking_back(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Refuse a log that is looked at from the change on, where the gate stands before any change."""
+    waves, probes = data.get("waves"), _named(data, "probes")
+    written = [wave for wave in waves if isinstance(wave, dict)] if isinstance(waves, list) else []
+    before = [data.get("before"), *(wave.get("before") for wave in written)]
+    used = [gate.get("probes") for name, gate in _named(data, "gates").items() if name in before]
+    names = [name for one in used if isinstance(one, list) for name in one if isinstance(name, str)]
+    for name in dict.fromkeys(names):
+        logs = probes.get(name, {}).get("host")
+        entries = logs.get("logs") if isinstance(logs, dict) else None
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+            if isinstance(entry, dict) and entry.get("since", "change") == "change":
+                path = join_path(join_path(join_path(join_path("probes", name), "host"), "logs"), index)
+                message = "before a wave there is no change to look back to"
+                yield Problem(message, path=path, hint="add since: 15m, or use another probe before the wave")

@@ -213,6 +213,12 @@ class State:
         """Return the host's state, a blank one when nothing happened to it yet."""
         return self.hosts.get(name) or HostState()
 
+    def changed_ago(self, host: str, now: float) -> float | None:
+        """Return how many seconds ago the host's last batch began; None when it had none."""
+        known = self.hosts.get(host)
+        batch = self.batches.get(known.batch) if known else None
+        return max(now - batch.started_at, 0.0) if batch else None
+
     @property
     def is_closed(self) -> bool:
         """Whether nothing is left to do."""

@@ -59,6 +59,7 @@ class RunningBatch:
         self._pins = pins
         self._messages = Messages(launch, order, self._folder, self._redact, pins, report)
         self._stopping: Ending | None = None
+        self._forks = len(order.hosts)
         self._read = 0
         self._guard = ""
         self._bug = ""
@@ -120,7 +121,7 @@ class RunningBatch:
         """Run Ansible to its end; return what is odd about that end ("" when nothing is)."""
         self._output = OutputFile(self._folder.output, self._redact)
         try:
-            runner = self._call.make_runner(self._take, forks=len(self._order.hosts))
+            runner = self._call.make_runner(self._take, forks=self._forks)
             runner.run()
         finally:
             self._output.close()

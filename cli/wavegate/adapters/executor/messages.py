@@ -86,6 +86,8 @@ class Messages:
         self._redact = redact
         self._pins = pins
         self._report = report
+        self.refusal = ""
+        """Why nothing may be announced at all."""
         self._waiting: dict[Event, list[Answer]] = {}
         self._lock = threading.Lock()
         self._pipe = -1
@@ -160,6 +162,8 @@ class Messages:
 
     def _refuse(self, message: Mapping[str, Any]) -> str:
         """Return what is wrong with the message, "" when nothing is."""
+        if self.refusal:
+            return self.refusal
         if message.get("kind") not in _KINDS:
             return f"wavegate does not know what {message.get('kind')!r} announces: its parts do not fit"
         if message.get("host") not in self._order.hosts:

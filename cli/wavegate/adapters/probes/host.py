@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from wavegate.adapters.probes.host_wishes import module_args, read_expectation
 from wavegate.adapters.probes.kinds import AllTargets, Helpers
-from wavegate.adapters.probes.settings import (
-    UnusableSettingsError,
-    read_number,
-    read_table,
-    read_texts,
-)
+from wavegate.adapters.probes.settings import UnusableSettingsError
 from wavegate.adapters.probes.threads import run_beside
 from wavegate.core.judgement import Judgement, Trouble, judge_trouble, judge_unexpected
-from wavegate.core.judgement_host import FreeSpace, HostExpectation, judge_host
+from wavegate.core.judgement_host import HostExpectation, judge_host
 from wavegate.extensions import Occasion
+
+RawHost = Mapping[str, Any] | str
+"""What the module returned for a host, or the text of why it returned nothing."""
+ChangedAgo = Callable[[str], float | None]
+"""Returns how many seconds ago the change began on a host; None where nothing was begun."""
 
 HOST_GRACE = 10.0
 """Seconds beyond its timeout in which a host runner has to be back, with its processes ended."""
-RawHost = Mapping[str, Any] | str
-"""What the module returned for a host, or the text of why it returned nothing."""
+POOLING = 0.03
+"""Seconds in which more probes may join a round trip: a gate starts what is due within milliseconds."""
 
 
 class HostRunner(Protocol):
@@ -46,75 +48,80 @@ class HostRunner(Protocol):
         ...
 
 
-def read_expectation(settings: Mapping[str, Any]) -> HostExpectation:
-    """Return what the rendered settings want of a host; raise UnusableSettingsError."""
-    return HostExpectation(
-        services=read_texts(settings, "services"),
-        no_failed_units=bool(settings.get("no_failed_units")),
-        disk_free={
-            path: _read_free(f"disk_free of {path}", wanted)
-            for path, wanted in read_table(settings, "disk_free").items()
-        },
-        load_per_core=read_number(settings, "load_per_core"),
-        memory_free_percent=read_number(settings, "memory_free"),
-        no_reboot_required=bool(settings.get("no_reboot_required")),
-    )
+@dataclass(slots=True)
+class _Trip:
+    """One round trip that still waits for probes to join it."""
+
+    expectations: dict[str, list[HostExpectation]] = field(default_factory=dict)
+    answers: asyncio.Task[Mapping[str, RawHost]] | None = None
 
 
-def _read_free(what: str, wanted: Any) -> FreeSpace:
-    if not isinstance(wanted, Mapping):
-        raise UnusableSettingsError(f'{what} is "{wanted}", wanted percent or bytes')
-    count = read_number(wanted, "bytes")
-    return FreeSpace(percent=read_number(wanted, "percent"), bytes=None if count is None else int(count))
+class HostPool:
+    """Lets probes that are due at the same instant, with the same timeout, share one round trip.
+
+    To be used from one event loop. Each probe judges the answers by its own expectations.
+    """
+
+    def __init__(self, runner: HostRunner, changed_ago: ChangedAgo, pooling: float = POOLING) -> None:
+        self._runner = runner
+        self._changed_ago = changed_ago
+        self._pooling = pooling
+        self._waiting: dict[float, _Trip] = {}
+
+    async def measure(
+        self, expectations: Mapping[str, HostExpectation], timeout: float
+    ) -> Mapping[str, Judgement]:
+        """Return what each host's answer means; a host that gave none within `timeout` s is an error."""
+        if not expectations:
+            return {}
+        trip = self._waiting.setdefault(timeout, _Trip())
+        for host, wanted in expectations.items():
+            trip.expectations.setdefault(host, []).append(wanted)
+        if trip.answers is None:
+            trip.answers = asyncio.create_task(self._travel(trip, timeout))
+        answers = await asyncio.shield(trip.answers)
+        return {
+            host: judge_answer(wanted, answers.get(host), self._changed_ago(host))
+            for host, wanted in expectations.items()
+        }
+
+    async def _travel(self, trip: _Trip, timeout: float) -> Mapping[str, RawHost]:
+        await asyncio.sleep(self._pooling)
+        del self._waiting[timeout]
+        wanted = [one for each in trip.expectations.values() for one in each]
+        agos = [ago for host in trip.expectations if (ago := self._changed_ago(host)) is not None]
+        # What happens while the hosts are asked counts too: they measure ages when they are asked.
+        longest = max(agos) + timeout if agos else None
+        arguments = module_args(wanted, longest)
+        run = functools.partial(self._runner, list(trip.expectations), arguments, timeout)
+        try:
+            async with asyncio.timeout(timeout + HOST_GRACE):
+                return await run_beside(run, "wavegate-host-probe")
+        except TimeoutError:
+            return {}
 
 
-def module_args(expectations: Sequence[HostExpectation]) -> dict[str, list[str]]:
-    """Return the arguments that let `host_state` see what any of the expectations is about."""
-    return {
-        "services": sorted({name for wanted in expectations for name in wanted.services}),
-        "paths": sorted({path for wanted in expectations for path in wanted.disk_free}),
-    }
-
-
-def judge_answer(wanted: HostExpectation, answer: RawHost | None) -> Judgement:
-    """Return what a host's answer means; None is a host that gave none."""
-    if isinstance(answer, Mapping):
-        return judge_host(wanted, answer)
-    return judge_trouble(Trouble.NOT_ANSWERED_HOST, more=answer or "it gave no answer in time")
+def judge_answer(
+    wanted: HostExpectation, answer: RawHost | None, changed_ago: float | None = None
+) -> Judgement:
+    """Return what a host's answer means; None is a host that gave none, nonsense an error of its own."""
+    if not isinstance(answer, Mapping):
+        return judge_trouble(Trouble.NOT_ANSWERED_HOST, more=answer or "it gave no answer in time")
+    try:
+        return judge_host(wanted, answer, changed_ago)
+    except Exception as error:  # noqa: BLE001 - a host that answers nonsense must not take the others' answers
+        return judge_unexpected(error)
 
 
 async def ask_hosts(occasions: Sequence[Occasion], helpers: Helpers) -> Mapping[str, Judgement]:
-    """Ask all hosts in one run; one that answers nonsense, or has no proper settings, spoils no other."""
+    """Ask all hosts in one run; one that has no proper settings spoils no other."""
     expectations, judgements = {}, {}
     for occasion in occasions:
         try:
             expectations[occasion.target] = read_expectation(occasion.settings)
         except UnusableSettingsError as error:
             judgements[occasion.target] = judge_trouble(Trouble.UNUSABLE, more=str(error))
-    if expectations:
-        answers = await _run(expectations, occasions[0].timeout, helpers)
-        for host, expected in expectations.items():
-            judgements[host] = _judge(expected, answers.get(host))
-    return judgements
-
-
-async def _run(
-    expectations: Mapping[str, HostExpectation], timeout: float, helpers: Helpers
-) -> Mapping[str, RawHost]:
-    wanted = module_args(list(expectations.values()))
-    run = functools.partial(helpers.host_runner, list(expectations), wanted, timeout)
-    try:
-        async with asyncio.timeout(timeout + HOST_GRACE):
-            return await run_beside(run, "wavegate-host-probe")
-    except TimeoutError:
-        return {}
-
-
-def _judge(expected: HostExpectation, answer: RawHost | None) -> Judgement:
-    try:
-        return judge_answer(expected, answer)
-    except Exception as error:  # noqa: BLE001 - a host that answers nonsense must not take the others' answers
-        return judge_unexpected(error)
+    return {**judgements, **await helpers.hosts.measure(expectations, occasions[0].timeout)}
 
 
 KIND = AllTargets(ask_hosts)

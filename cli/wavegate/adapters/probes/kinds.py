@@ -19,7 +19,10 @@ from wavegate.core.outcomes import Reading
 from wavegate.extensions import Ask, ExtensionError, Occasion, load_kind
 
 if TYPE_CHECKING:
-    from wavegate.adapters.probes.host import HostRunner
+    from wavegate.adapters.probes.ansible_task import TaskRunner
+    from wavegate.adapters.probes.host import HostPool
+    from wavegate.adapters.probes.playbook_runs import PlaybookRunner
+    from wavegate.adapters.probes.suite_runs import SuiteRunner
 
 BUILT_IN: Mapping[str, str] = {
     "http": "wavegate.adapters.probes.http",
@@ -31,6 +34,9 @@ BUILT_IN: Mapping[str, str] = {
     "command": "wavegate.adapters.probes.command",
     "host": "wavegate.adapters.probes.host",
     "rehearsed": "wavegate.adapters.probes.rehearsed",
+    "ansible": "wavegate.adapters.probes.ansible",
+    "playbook": "wavegate.adapters.probes.playbook",
+    "testinfra": "wavegate.adapters.probes.testinfra",
 }
 
 
@@ -41,8 +47,30 @@ class Helpers:
     `find_rehearsal` tells what rehearsals of the plan within so many seconds are worth.
     """
 
-    host_runner: HostRunner
+    hosts: HostPool
     find_rehearsal: Callable[[float], Judgement]
+    runners: Runners | None = None
+
+    @property
+    def through_ansible(self) -> Runners:
+        """Return what reaches hosts through Ansible; raise UnusableSettingsError where there is nothing."""
+        if self.runners is None:
+            raise UnusableSettingsError("nothing here reaches hosts through Ansible")
+        return self.runners
+
+
+@dataclass(frozen=True, slots=True)
+class Runners:
+    """What reaches hosts through Ansible; each ends what it has under way when it is closed."""
+
+    tasks: TaskRunner
+    playbooks: PlaybookRunner
+    suites: SuiteRunner
+
+    def close(self) -> None:
+        """End what is under way."""
+        for runner in (self.tasks, self.playbooks, self.suites):
+            runner.close()
 
 
 @dataclass(frozen=True, slots=True)

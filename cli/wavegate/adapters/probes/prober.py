@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wavegate.adapters.probes.host import HostRunner
-from wavegate.adapters.probes.kinds import AllTargets, EachTarget, Helpers, find_kind
+from wavegate.adapters.probes.host import ChangedAgo, HostPool, HostRunner
+from wavegate.adapters.probes.kinds import AllTargets, EachTarget, Helpers, Runners, find_kind
 from wavegate.adapters.probes.settings import UnusableSettingsError
 from wavegate.core.events import Measurement, SweepEnded, SweepStarted
 from wavegate.core.judgement import Judgement, Trouble, judge_trouble, judge_unexpected
@@ -41,7 +41,8 @@ class LocalProber:
 
     `rendered[probe][host]` are a probe's settings with the host's templates rendered; a probe measured once
     has the key "" or takes those of the first host. `redact` sees every detail before anybody else does.
-    `folder` is the project's root, `rollout` the name of the rollout file.
+    `folder` is the project's root, `rollout` the name of the rollout file. `runners` reach hosts for the
+    kinds that need Ansible; `changed_ago` says in any thread how many seconds ago a host's change began.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what it measures with
@@ -52,10 +53,14 @@ class LocalProber:
         folder: Path,
         rollout: str = "",
         find_rehearsal: Callable[[float], Judgement] = _know_no_rehearsal,
+        *,
+        runners: Runners | None = None,
+        changed_ago: ChangedAgo = lambda _: None,
     ) -> None:
         self._rendered = rendered
         self._redact = redact
-        self._helpers = Helpers(host_runner, find_rehearsal)
+        self._host_runner = host_runner
+        self._helpers = Helpers(HostPool(host_runner, changed_ago), find_rehearsal, runners)
         self._folder = folder
         self._rollout = rollout
         self._lock = threading.Lock()
@@ -79,7 +84,9 @@ class LocalProber:
             was_closed, self._closed = self._closed, True
         if was_closed or self._loop is None or self._thread is None:
             return
-        self._helpers.host_runner.close()
+        self._host_runner.close()
+        if self._helpers.runners is not None:
+            self._helpers.runners.close()
         asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop)
         self._thread.join(_SECONDS_TO_CLOSE)
 

@@ -23,6 +23,9 @@ BUILT_IN: Mapping[str, str] = {
     "webhook": "wavegate.config.kinds.webhook:Webhook",
     "command": "wavegate.config.kinds.command:Command",
     "host": "wavegate.config.kinds.host:Host",
+    "ansible": "wavegate.config.kinds.ansible:Ansible",
+    "playbook": "wavegate.config.kinds.playbook:Playbook",
+    "testinfra": "wavegate.config.kinds.testinfra:Testinfra",
 }
 Kinds = Mapping[str, type[KindSettings]]
 
