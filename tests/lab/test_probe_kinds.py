@@ -1,0 +1,130 @@
+"""The kinds that look at hosts through Ansible, on real hosts: the examples, and what goes wrong there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.lab.conftest import Project
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+HOSTS = ("pilot-1", "finance-1", "finance-2")
+LOCKS = (
+    "import fcntl,time; f=open('/var/lib/dpkg/lock-frontend','w'); "
+    "fcntl.lockf(f,fcntl.LOCK_EX); time.sleep(900)"
+)
+GOOD, BAD, ERROR = "good", "bad", "error"
+
+
+@pytest.fixture(scope="module")
+def installed(project: Project) -> Project:
+    """The examples as rollouts: their gates let them through."""
+    project.call("run", "rollouts/probes-host.yml")
+    project.call("run", "rollouts/probes-testinfra.yml")
+    return project
+
+
+@pytest.fixture
+def ill(installed: Project) -> Iterator[Project]:
+    """A lock of dpkg is held and a service complains on finance-1; the service is down on finance-2."""
+    run = "systemd-run --quiet"
+    as_root(installed, "finance-1", f'{run} --unit=locker python3 -c "{LOCKS}"')
+    as_root(installed, "finance-1", f"{run} --wait --unit=noisy sh -c 'echo CRITICAL: it is full'")
+    installed.call("lab", "break", "service", "finance-2")
+    try:
+        yield installed
+    finally:
+        installed.call("lab", "heal", "finance-2")
+        as_root(installed, "finance-1", "systemctl stop locker")
+
+
+def as_root(project: Project, host: str, script: str) -> None:
+    ansible = Path(sys.executable).with_name("ansible")
+    command = [
+        ansible,
+        host,
+        "-i",
+        "inventories/lab",
+        "--become",
+        "-m",
+        "ansible.builtin.shell",
+        "-a",
+        script,
+    ]
+    subprocess.run(command, cwd=project.root, check=True, capture_output=True, timeout=60)
+
+
+def measure(project: Project, name: str, **changes: Any) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return (probe, host) -> (reading, detail) of one `wavegate probe` with the probes of both examples."""
+    rollout = yaml.safe_load((project.root / "rollouts/probes-host.yml").read_text())
+    more = yaml.safe_load((project.root / "rollouts/probes-testinfra.yml").read_text())
+    rollout["probes"] |= more["probes"]
+    rollout |= {"name": name, "hosts": ":".join(HOSTS), "waves": [{"name": "all", "hosts": "all"}], **changes}
+    rollout = {key: value for key, value in rollout.items() if key not in {"gates", "before"}}
+    process = project.start("probe", project.write(f"rollouts/{name}.yml", rollout), "--json")
+    out, err = process.communicate(timeout=280)
+    assert out, err
+    return {
+        (probe["probe"], one["target"]): (one["reading"], one["detail"])
+        for probe in json.loads(out)["probes"]
+        for one in probe["measurements"]
+    }
+
+
+def test_what_is_well_and_what_is_not_is_told_of_each_host_by_every_kind(ill: Project) -> None:
+    log = {"unit": "noisy", "pattern": "CRITICAL", "since": "10m"}
+    example = yaml.safe_load((ill.root / "rollouts/probes-host.yml").read_text())["probes"]
+    suite = yaml.safe_load((ill.root / "rollouts/probes-testinfra.yml").read_text())["probes"]
+    probes = {**example, **suite, "quiet": {"host": {"logs": [log]}}}
+    seen = measure(ill, "every-kind", probes=probes)
+    readings = {key: reading for key, (reading, _) in seen.items()}
+    expected = {
+        "room-for-it": (GOOD, BAD, GOOD),
+        "not-logged-in-away": (GOOD, GOOD, GOOD),
+        "state-is-right": (GOOD, GOOD, BAD),
+        "nothing-complains": (ERROR, ERROR, ERROR),
+        "roles-keep-their-promise": (GOOD, GOOD, BAD),
+        "our-own-tests": (GOOD, GOOD, BAD),
+        "quiet": (ERROR, BAD, ERROR),
+    }
+    for probe, wanted in expected.items():
+        assert tuple(readings[probe, host] for host in HOSTS) == wanted, (probe, seen)
+    assert "lock-frontend is held by python3" in seen["room-for-it", "finance-1"][1]
+    assert "service intranet is" in seen["state-is-right", "finance-2"][1]
+    assert "nothing listens on TCP port 8080" in seen["state-is-right", "finance-2"][1]
+    assert "intranet does not run" in seen["our-own-tests", "finance-2"][1]
+    assert "3 tests passed" in seen["our-own-tests", "pilot-1"][1]
+    assert "CRITICAL: it is full" in seen["quiet", "finance-1"][1]
+    assert "there is no such unit" in seen["quiet", "pilot-1"][1]
+    assert "nothing was changed on this host yet" in seen["nothing-complains", "pilot-1"][1]
+    for host in HOSTS:  # no list of a security archive and no time service: never good
+        assert readings["told-only", host] in {BAD, ERROR}, seen["told-only", host]
+
+
+def test_what_only_root_may_see_is_never_good_for_others(ill: Project) -> None:
+    log = {"unit": "noisy", "pattern": "CRITICAL", "since": "10m"}
+    probes = {"log": {"host": {"logs": [log]}}, "lock": {"host": {"package_manager_free": True}}}
+    seen = measure(ill, "not-root", probes=probes, become=False)
+    assert seen["log", "finance-1"][0] == ERROR
+    assert "this user may not read the journal" in seen["log", "finance-1"][1]
+    assert seen["lock", "finance-1"][0] in {BAD, ERROR}, seen["lock", "finance-1"]
+
+
+def test_the_reports_of_suites_and_the_output_of_playbooks_are_kept(installed: Project) -> None:
+    newest = {row["name"]: row["id"] for row in reversed(installed.read("history")["rollouts"])}
+    folder = installed.root / ".wavegate" / "rollouts"
+    kept = folder / newest["probes-testinfra"] / "probes" / "our-own-tests"
+    assert {path.name for path in kept.iterdir()} == {"pilot after 1.xml", "everybody after 1.xml"}
+    cases = list(ET.parse(kept / "pilot after 1.xml").getroot().iter("testcase"))
+    assert len(cases) == 3
+    texts = folder / newest["probes-host"] / "probes" / "roles-keep-their-promise"
+    assert "PLAY RECAP" in (texts / "pilot after 1.txt").read_text()
