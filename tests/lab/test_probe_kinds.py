@@ -17,7 +17,7 @@ from tests.lab.conftest import Project
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
-HOSTS = ("pilot-1", "finance-1", "finance-2")
+HOSTS = ("pilot-1", "finance-1", "sales-1")
 LOCKS = (
     "import fcntl,time; f=open('/var/lib/dpkg/lock-frontend','w'); "
     "fcntl.lockf(f,fcntl.LOCK_EX); time.sleep(900)"
@@ -27,24 +27,37 @@ GOOD, BAD, ERROR = "good", "bad", "error"
 
 @pytest.fixture(scope="module")
 def installed(project: Project) -> Project:
-    """The examples as rollouts: their gates let them through."""
-    project.call("run", "rollouts/probes-host.yml")
-    project.call("run", "rollouts/probes-testinfra.yml")
+    """The examples as one rollout over three hosts: its gates let it through."""
+    rollout = examples(project, "probed")
+    rollout["gates"]["well"]["probes"].append("our-own-tests")
+    project.call("run", project.write("rollouts/probed.yml", rollout))
     return project
+
+
+def examples(project: Project, name: str) -> dict[str, Any]:
+    """Return both examples as one rollout file over three hosts."""
+    rollout, more = (
+        yaml.safe_load((project.root / f"rollouts/probes-{kind}.yml").read_text())
+        for kind in ("host", "testinfra")
+    )
+    probes = {**rollout["probes"], **more["probes"]}
+    return dict(rollout) | {"name": name, "hosts": ":".join(HOSTS), "probes": probes}
 
 
 @pytest.fixture
 def ill(installed: Project) -> Iterator[Project]:
-    """A lock of dpkg is held and a service complains on finance-1; the service is down on finance-2."""
+    """A lock of dpkg is held and a service complains on finance-1; the service is down on sales-1."""
     run = "systemd-run --quiet"
     as_root(installed, "finance-1", f'{run} --unit=locker python3 -c "{LOCKS}"')
-    as_root(installed, "finance-1", f"{run} --wait --unit=noisy sh -c 'echo CRITICAL: it is full'")
-    installed.call("lab", "break", "service", "finance-2")
+    as_root(
+        installed, "finance-1", f"{run} --remain-after-exit --unit=noisy sh -c 'echo CRITICAL: it is full'"
+    )
+    installed.call("lab", "break", "service", "sales-1")
     try:
         yield installed
     finally:
-        installed.call("lab", "heal", "finance-2")
-        as_root(installed, "finance-1", "systemctl stop locker")
+        installed.call("lab", "heal", "sales-1")
+        as_root(installed, "finance-1", "systemctl stop locker noisy")
 
 
 def as_root(project: Project, host: str, script: str) -> None:
@@ -63,12 +76,15 @@ def as_root(project: Project, host: str, script: str) -> None:
     subprocess.run(command, cwd=project.root, check=True, capture_output=True, timeout=60)
 
 
-def measure(project: Project, name: str, **changes: Any) -> dict[tuple[str, str], tuple[str, str]]:
-    """Return (probe, host) -> (reading, detail) of one `wavegate probe` with the probes of both examples."""
-    rollout = yaml.safe_load((project.root / "rollouts/probes-host.yml").read_text())
-    more = yaml.safe_load((project.root / "rollouts/probes-testinfra.yml").read_text())
-    rollout["probes"] |= more["probes"]
-    rollout |= {"name": name, "hosts": ":".join(HOSTS), "waves": [{"name": "all", "hosts": "all"}], **changes}
+def measure(
+    project: Project, name: str, probes: dict[str, Any], **changes: Any
+) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return (probe, host) -> (reading, detail) of one `wavegate probe` of exactly these probes."""
+    rollout = examples(project, name) | {
+        "probes": probes,
+        "waves": [{"name": "all", "hosts": "all"}],
+        **changes,
+    }
     rollout = {key: value for key, value in rollout.items() if key not in {"gates", "before"}}
     process = project.start("probe", project.write(f"rollouts/{name}.yml", rollout), "--json")
     out, err = process.communicate(timeout=280)
@@ -82,10 +98,8 @@ def measure(project: Project, name: str, **changes: Any) -> dict[tuple[str, str]
 
 def test_what_is_well_and_what_is_not_is_told_of_each_host_by_every_kind(ill: Project) -> None:
     log = {"unit": "noisy", "pattern": "CRITICAL", "since": "10m"}
-    example = yaml.safe_load((ill.root / "rollouts/probes-host.yml").read_text())["probes"]
-    suite = yaml.safe_load((ill.root / "rollouts/probes-testinfra.yml").read_text())["probes"]
-    probes = {**example, **suite, "quiet": {"host": {"logs": [log]}}}
-    seen = measure(ill, "every-kind", probes=probes)
+    probes = {**examples(ill, "every-kind")["probes"], "quiet": {"host": {"logs": [log]}}}
+    seen = measure(ill, "every-kind", probes)
     readings = {key: reading for key, (reading, _) in seen.items()}
     expected = {
         "room-for-it": (GOOD, BAD, GOOD),
@@ -99,9 +113,9 @@ def test_what_is_well_and_what_is_not_is_told_of_each_host_by_every_kind(ill: Pr
     for probe, wanted in expected.items():
         assert tuple(readings[probe, host] for host in HOSTS) == wanted, (probe, seen)
     assert "lock-frontend is held by python3" in seen["room-for-it", "finance-1"][1]
-    assert "service intranet is" in seen["state-is-right", "finance-2"][1]
-    assert "nothing listens on TCP port 8080" in seen["state-is-right", "finance-2"][1]
-    assert "intranet does not run" in seen["our-own-tests", "finance-2"][1]
+    assert "service intranet is" in seen["state-is-right", "sales-1"][1]
+    assert "nothing listens on TCP port 8080" in seen["state-is-right", "sales-1"][1]
+    assert "intranet does not run" in seen["our-own-tests", "sales-1"][1]
     assert "3 tests passed" in seen["our-own-tests", "pilot-1"][1]
     assert "CRITICAL: it is full" in seen["quiet", "finance-1"][1]
     assert "there is no such unit" in seen["quiet", "pilot-1"][1]
@@ -113,18 +127,19 @@ def test_what_is_well_and_what_is_not_is_told_of_each_host_by_every_kind(ill: Pr
 def test_what_only_root_may_see_is_never_good_for_others(ill: Project) -> None:
     log = {"unit": "noisy", "pattern": "CRITICAL", "since": "10m"}
     probes = {"log": {"host": {"logs": [log]}}, "lock": {"host": {"package_manager_free": True}}}
-    seen = measure(ill, "not-root", probes=probes, become=False)
+    seen = measure(ill, "not-root", probes, become=False)
     assert seen["log", "finance-1"][0] == ERROR
     assert "this user may not read the journal" in seen["log", "finance-1"][1]
     assert seen["lock", "finance-1"][0] in {BAD, ERROR}, seen["lock", "finance-1"]
 
 
 def test_the_reports_of_suites_and_the_output_of_playbooks_are_kept(installed: Project) -> None:
-    newest = {row["name"]: row["id"] for row in reversed(installed.read("history")["rollouts"])}
-    folder = installed.root / ".wavegate" / "rollouts"
-    kept = folder / newest["probes-testinfra"] / "probes" / "our-own-tests"
-    assert {path.name for path in kept.iterdir()} == {"pilot after 1.xml", "everybody after 1.xml"}
-    cases = list(ET.parse(kept / "pilot after 1.xml").getroot().iter("testcase"))
+    newest = next(row["id"] for row in installed.read("history")["rollouts"] if row["name"] == "probed")
+    probes = installed.root / ".wavegate" / "rollouts" / newest / "probes"
+    assert {path.name for path in (probes / "our-own-tests").iterdir()} == {
+        "pilot after 1.xml",
+        "everybody after 1.xml",
+    }
+    cases = list(ET.parse(probes / "our-own-tests" / "pilot after 1.xml").getroot().iter("testcase"))
     assert len(cases) == 3
-    texts = folder / newest["probes-host"] / "probes" / "roles-keep-their-promise"
-    assert "PLAY RECAP" in (texts / "pilot after 1.txt").read_text()
+    assert "PLAY RECAP" in (probes / "roles-keep-their-promise" / "pilot after 1.txt").read_text()

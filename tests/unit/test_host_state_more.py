@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import subprocess
 import sys
@@ -345,8 +344,8 @@ def test_processes_that_are_hidden_are_not_counted_as_none(monkeypatch: pytest.M
 KNOWN = "printf 'LoadState=loaded\\nActiveState=active\\n'"
 
 
-def entry(age: float, message: object) -> str:
-    return json.dumps({"__REALTIME_TIMESTAMP": str(int((time.time() - age) * 1e6)), "MESSAGE": message})
+def entry(age: float, message: str) -> str:
+    return f"{time.time() - age:.6f} web[7]: {message}"
 
 
 def look(unit: str = "intranet", pattern: str = "ERR|WARN", seconds: float = 60.0) -> dict[str, object]:
@@ -355,7 +354,7 @@ def look(unit: str = "intranet", pattern: str = "ERR|WARN", seconds: float = 60.
 
 def test_a_log_tells_the_ages_of_what_matches(programs, tmp_path: Path) -> None:
     (tmp_path / "entries").write_text(
-        "\n".join([entry(5, [69, 82, 82]), entry(50, "WARN"), "-- No entries --"])
+        "\n".join([entry(5, "ERR: full\n    and more"), entry(50, "WARN"), "-- No entries --"])
     )
     programs(
         systemctl=KNOWN,
@@ -363,7 +362,7 @@ def test_a_log_tells_the_ages_of_what_matches(programs, tmp_path: Path) -> None:
     )
     errors: dict[str, str] = {}
     (found,) = host_state.measure_logs([look()], errors)
-    assert found["newest"] == "ERR"
+    assert found["newest"] == "ERR: full"
     assert found["ages"] == [pytest.approx(5, abs=2), pytest.approx(50, abs=2)]
     assert errors == {}
     asked = (tmp_path / "asked").read_text().splitlines()
@@ -393,6 +392,15 @@ def test_a_log_that_cannot_be_looked_at_is_never_one_without_entries(
     errors: dict[str, str] = {}
     assert host_state.measure_logs([look()], errors) == []
     assert why in errors["log of intranet"]
+
+
+def test_a_unit_that_is_gone_has_a_log_all_the_same(programs, tmp_path: Path) -> None:
+    (tmp_path / "entries").write_text(entry(5, "ERR"))
+    gone = "printf 'LoadState=not-found\\nActiveState=inactive\\n'"
+    programs(systemctl=gone, journalctl=f"cat {tmp_path}/entries")
+    errors: dict[str, str] = {}
+    assert host_state.measure_logs([look()], errors)[0]["newest"] == "ERR"
+    assert errors == {}
 
 
 def test_a_log_in_which_nothing_matches_has_no_entries(programs) -> None:
