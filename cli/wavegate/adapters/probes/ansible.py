@@ -43,6 +43,7 @@ async def ask_modules(occasions: Sequence[Occasion], helpers: Helpers) -> Mappin
         read=read_result,
         timeout=occasions[0].timeout,
         environment=_quiet(),
+        ends_tasks=True,
     )
     answers = await run_beside(
         functools.partial(helpers.through_ansible.tasks.ask, list(arguments), question),

@@ -35,13 +35,15 @@ ReadAnswer = Callable[[str, Mapping[str, Any]], RawHost | None]
 class TaskQuestion:
     """What the hosts are asked: a playbook with one play, how its events are read, and in what surroundings.
 
-    `environment` is added to that of batches; `timeout` is in seconds, for all hosts together.
+    `environment` is added to that of batches; `timeout` is in seconds, for all hosts together. With
+    `ends_tasks` tasks of hosts that were too slow are ended there, too, which takes some seconds more.
     """
 
     playbook: str
     read: ReadAnswer
     timeout: float
     environment: Mapping[str, str] = field(default_factory=dict)
+    ends_tasks: bool = False
 
 
 class TaskRunner(Protocol):
@@ -78,10 +80,20 @@ class AnsibleTaskRunner:
                 return {}
             self._runs.add(run)
         try:
-            return run.ask()
+            answers = run.ask()
         finally:
             with self._lock:
                 self._runs.discard(run)
+        slow = [host for host in hosts if host not in answers] if question.ends_tasks else []
+        return {**answers, **self._end_tasks(run.name, slow)} if slow else answers
+
+    def _end_tasks(self, name: str, hosts: Sequence[str]) -> Mapping[str, RawHost]:
+        """Return why hosts gave no answer, after their tasks were ended there."""
+        from wavegate.adapters.probes.settling import end_tasks
+
+        left = end_tasks(self, self._launch, name, hosts)
+        told = "it gave no answer in time"
+        return {host: f"{told}; {left[host]}" if host in left else told for host in hosts}
 
     def close(self) -> None:
         """End the runs that are under way; later ones answer nothing."""
@@ -101,12 +113,12 @@ class _Run:
         self._question = question
         self._answers: dict[str, RawHost] = {}
         self._stopped = False
-        root = runtime / f"probe-{secrets.token_hex(8)}"
+        self.name = f"probe-{secrets.token_hex(8)}"
         self._call = AnsibleCall(
             launch=launch,
-            folder=BatchFolder(root),
+            folder=BatchFolder(runtime / self.name),
             runtime=runtime,
-            name=root.name,
+            name=self.name,
             hosts=hosts,
             grace=_SECONDS_TO_END,
         )
