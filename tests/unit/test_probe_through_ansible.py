@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+import queue
 import stat
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ET
-from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
 import yaml
 
 from wavegate.adapters.executor.launch import Launch
-from wavegate.adapters.probes import suite_runs
+from wavegate.adapters.probes import settling, suite_runs
 from wavegate.adapters.probes.ansible import build_playbook, judge_answer, read_result
 from wavegate.adapters.probes.ansible_task import AnsibleTaskRunner, TaskQuestion
 from wavegate.adapters.probes.inside.suite_plugin import needs_ansible
@@ -27,6 +28,7 @@ from wavegate.core.judgement_suite import judge_suite
 from wavegate.core.outcomes import Outcome, Reading
 
 GOOD, BAD, ERROR = Reading.GOOD, Reading.BAD, Reading.ERROR
+HANGING = ["sleep", "977"]
 SECRET = 'top<&>"secret'
 HOSTS = {
     "web1": {"service": "up"},
@@ -159,14 +161,23 @@ def runtime(folder):
 
 
 def alive():
-    def marker(process):
-        try:
-            return process.environ().get("WAVEGATE_BATCH", "") + " ".join(process.cmdline())
-        except psutil.Error:
-            return ""
-
+    """Return the processes of probes, and what hangs, wherever it came from."""
     others = [process for process in psutil.process_iter() if process.pid != os.getpid()]
-    return [process for process in others if "r7/probe-" in marker(process) or "sleep 977" in marker(process)]
+    return [process for process in others if is_probes(process) or is_hanging(process)]
+
+
+def is_probes(process):
+    try:
+        return process.environ().get("WAVEGATE_BATCH", "").startswith("r7/probe-")
+    except psutil.Error:
+        return False
+
+
+def is_hanging(process):
+    try:
+        return process.cmdline() == HANGING
+    except psutil.Error:
+        return False
 
 
 def test_a_module_is_asked_with_each_hosts_own_arguments_and_its_answer_is_judged(launch, runtime):
@@ -210,30 +221,33 @@ def test_a_module_is_asked_with_each_hosts_own_arguments_and_its_answer_is_judge
     assert only_bad.reading is ERROR
 
 
-def hangs():
-    """Whether the thing that never ends is at work."""
-    return any("sleep 977" in " ".join(process.cmdline()) for process in alive())
-
-
 def beside(work):
-    """Start the work in a thread, and return what fetches its result, when the thing that hangs is at work."""
-    pool = ThreadPoolExecutor(1)
-    future = pool.submit(work)
+    """Start the work in a thread; return what fetches its result, when what hangs is at work."""
+    results = queue.Queue()
+    threading.Thread(target=lambda: results.put(work()), daemon=True).start()
     until = time.monotonic() + 120
-    while not hangs():
-        assert time.monotonic() < until and not future.done()
+    while not any(map(is_hanging, psutil.process_iter())):
+        assert time.monotonic() < until
+        assert results.empty(), results.get()
         time.sleep(0.05)
-    return lambda: future.result(60)
+    return lambda: results.get(timeout=60)
 
 
-def test_a_module_whose_time_is_over_is_ended_on_the_host(launch, runtime):
-    playbook = build_playbook("command", {"web1": {"argv": ["sleep", "977"]}}, in_check_mode=False)
-    question = TaskQuestion(playbook=playbook, read=read_result, timeout=600, ends_tasks=True)
-    runner = AnsibleTaskRunner(launch, runtime)
-    fetch = beside(lambda: runner.ask(["web1"], question))
-    next(iter(runner._runs)).stop()
-    assert fetch() == {"web1": "it gave no answer in time"}
-    assert not alive()
+def test_what_of_a_slow_module_could_not_be_ended_on_its_host_is_told(launch, runtime, monkeypatch):
+    asked = []
+
+    def end_tasks(tasks, launch, call, hosts):
+        asked.append((call.startswith("probe-"), hosts))
+        return {"web2": "a task of it is still at work there"}
+
+    monkeypatch.setattr(settling, "end_tasks", end_tasks)
+    playbook = build_playbook("answers", {"web1": {}, "web2": {}}, in_check_mode=False)
+    question = TaskQuestion(playbook=playbook, read=read_result, timeout=0.2, ends_tasks=True)
+    assert AnsibleTaskRunner(launch, runtime).ask(["web1", "web2"], question) == {
+        "web1": "it gave no answer in time",
+        "web2": "it gave no answer in time; a task of it is still at work there",
+    }
+    assert asked == [(True, ["web1", "web2"])]
 
 
 @pytest.mark.parametrize(
