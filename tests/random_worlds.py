@@ -18,7 +18,18 @@ from wavegate.core.outcomes import Outcome, Status
 from wavegate.core.plan import Plan
 from wavegate.core.planning import make_plan
 from wavegate.core.quantity import Amount
-from wavegate.core.spec import BudgetSpec, OnBreach, Procedure, RollbackSpec, Sampling
+from wavegate.core.spec import (
+    BudgetSpec,
+    CompareSpec,
+    ErrorBudget,
+    GateProbe,
+    GateSpec,
+    OnBreach,
+    Procedure,
+    RollbackSpec,
+    Sampling,
+    Scope,
+)
 from wavegate.core.state import State
 from wavegate.simulation.bench import Bench, Catastrophe, Wish
 from wavegate.simulation.fates import Fate, Fates
@@ -58,6 +69,9 @@ def make_world(seed: int) -> RandomWorld:
     pool = random.Random(f"{seed} pool")  # on its own, so that old seeds go on standing for their worlds
     if pool.random() < 0.5:
         fates = {host: _take_out(pool, fate, steady=steady) for host, fate in fates.items()}
+    watched = random.Random(f"{seed} watched")
+    if watched.random() < 0.4:
+        plan, fates = _watch(watched, plan, fates, steady=steady)
     deaths = [_make_catastrophes(rng) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
     stops = [
         (START + rng.uniform(1, 150), ev.StopRequested("ann", now=rng.random() < 0.4))
@@ -146,6 +160,39 @@ def _take_out(rng: random.Random, fate: Fate, *, steady: bool) -> Fate:
     fails = not steady and rng.random() < 0.2
     undo = rng.choice([Outcome.FAILED, Outcome.UNREACHABLE]) if fails else Outcome.DONE
     return replace(fate, takes_out=rng.random() < 0.7, undo=undo)
+
+
+def _watch(
+    rng: random.Random, plan: Plan, fates: dict[str, Fate], *, steady: bool
+) -> tuple[Plan, dict[str, Fate]]:
+    """Return the plan with a gate during its waves, or one that compares; where an end is compared, neither
+    may depend on the time: no budget is judged, and the hosts do not get slower."""
+    if rng.random() < 0.5:
+        use = plan.gates["healthy"].probes[0]
+        probe = replace(plan.probes["answers"], compare=CompareSpec(at_most=0.2, hosts=rng.choice([2, 50])))
+        uses = (replace(use, sampling=replace(use.sampling, count=10)),)
+        gate = replace(plan.gates["healthy"], name="compares", probes=uses)
+        probe, gate = (
+            replace(probe, name="compared"),
+            replace(gate, probes=(replace(uses[0], probe="compared"),)),
+        )
+        waves = [replace(one, after="compares") if one.after else one for one in plan.waves[:-1]]
+        plan = replace(plan, waves=(*waves, plan.waves[-1]), probes={**plan.probes, "compared": probe})
+        slower = rng.choice([1.0, 1.0, 3.0]) if not steady else 1.0
+        fates = {host: replace(fate, slower=slower) for host, fate in fates.items()}
+        return replace(plan, gates={**plan.gates, "compares": gate}), fates
+    outside = replace(plan.probes["answers"], name="outside", scope=Scope.ONCE)
+    budget = ErrorBudget(downtime=rng.choice([0.0, 10.0]), errors=rng.choice([None, 0.1]))
+    sampling = Sampling(interval=rng.choice([4.0, 15.0]), consecutive_error_limit=rng.choice([1, 4]))
+    gate = GateSpec(
+        name="watch",
+        probes=(GateProbe(probe="outside", sampling=sampling),),
+        error_budget=None if steady else rng.choice([None, budget, budget]),
+    )
+    waves = [replace(one, during="watch") if rng.random() < 0.7 else one for one in plan.waves]
+    service = Fate(errors=rng.choice([0.0, 0.3]), lies=rng.choice([0.0, 0.02])) if not steady else Fate()
+    changes = {"probes": {**plan.probes, "outside": outside}, "gates": {**plan.gates, "watch": gate}}
+    return replace(plan, waves=tuple(waves), **changes), {**fates, "": service}
 
 
 def _make_catastrophes(rng: random.Random) -> list[Catastrophe]:

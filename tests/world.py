@@ -48,6 +48,10 @@ class World:
     fate: Callable[[str, tuple[str, ...]], Outcome] = lambda host, procedures: Outcome.DONE
     seconds_of: Callable[[str], float] = lambda host: 10.0
     reading: Callable[[str, str, float], Reading] = lambda probe, host, now: Reading.GOOD
+    value: Callable[[str, str, float], float | None] = lambda probe, host, now: None
+    """The number that a probe measures."""
+    asked: Callable[[str, float], ev.Asked | None] = lambda probe, now: None
+    """What a measurement of many requests counts."""
     completed_by: Callable[[str, Outcome], tuple[str, ...]] = lambda host, outcome: ()
     takes_out: Callable[[str], bool] = lambda host: False
     """Whether the host's playbook takes something out before it changes anything, and puts it back after."""
@@ -108,11 +112,20 @@ class World:
         return ()
 
     def measure(self, sweep: ev.SweepStarted, probe: ProbeSpec, report: Callable[[ev.Event], None]) -> None:
-        measurements = tuple(
-            ev.Measurement(target, self.reading(probe.name, target, self.time), "as the world says")
-            for target in sweep.targets
+        measurements, untouched = (
+            tuple(
+                ev.Measurement(
+                    target,
+                    self.reading(probe.name, target, self.time),
+                    "as the world says",
+                    self.value(probe.name, target, self.time),
+                    self.asked(probe.name, self.time),
+                )
+                for target in targets
+            )
+            for targets in (sweep.targets, sweep.untouched)
         )
-        ended = ev.SweepEnded(sweep.wave, sweep.side, sweep.probe, sweep.number, measurements)
+        ended = ev.SweepEnded(sweep.wave, sweep.side, sweep.probe, sweep.number, measurements, untouched)
         self._later(self.time + 0.1, [ended])
 
     # the inbox

@@ -149,6 +149,8 @@ HTTP_DEFAULTS = {
     "max_latency": None,
     "redirects": 5,
     "redirect_hosts": [],
+    "rate": None,
+    "span": None,
 }
 COMMAND_DEFAULTS = {"exit_code": 0, "env": {}, "output": "text", "good_when": None, "bad_when": None}
 HOST_DEFAULTS = {

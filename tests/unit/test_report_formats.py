@@ -59,8 +59,8 @@ def test_markup_in_names_is_shown_as_it_is():
 
 
 KEYS = {
-    "": "format rollout headline budget waves hosts gates rollback taken_out pins pauses troubles left "
-    "left_out timeline",
+    "": "format rollout headline budget waves hosts gates impact rollback taken_out pins pauses troubles "
+    "left left_out timeline",
     "rollout": "id name description file plan_hash playbooks by status died reason created_at started_at "
     "ended_at as_of seconds notes",
     "rollout.playbooks": "procedure path",
@@ -71,10 +71,10 @@ KEYS = {
     "hosts": "name wave standing bad found_bad trouble tries",
     "hosts.tries": "batch procedures started_at ended_at seconds outcome task reason completed changed "
     "rescued output",
-    "gates": "wave side name verdict reason opened_at decided_at soak_seconds targets probes asked_until "
-    "votes overridden_by override_reason",
+    "gates": "wave side name verdict reason opened_at decided_at soak_seconds decides targets probes "
+    "asked_until votes overridden_by override_reason",
     "gates.probes": "name kind decides targets sweeps counts first_bad last_bad last_error bad_targets "
-    "latency_seconds points",
+    "latency_seconds points compared",
     "gates.probes.counts": "good bad inconclusive error",
     "gates.probes.first_bad": "at target detail",
     "gates.probes.latency_seconds": "min median max",

@@ -19,6 +19,7 @@ from wavegate.simulation.bench import ROLLOUT, Blind
 from wavegate.simulation.change import parse_change
 from wavegate.simulation.journal import Ledger
 from wavegate.simulation.process import Process
+from wavegate.simulation.scaling import without_watching
 from wavegate.simulation.study import Trial, Walk, tell_walk
 from wavegate.simulation.world import World
 
@@ -59,7 +60,7 @@ def walk_with_the_engine(trial: Trial, kind: str, number: int) -> Walk:
 
 def compare(plan: Plan, change: str, seed: int, *, host_seconds: float = 10.0) -> Walk:
     """Return the quick walk of the bad change, after both kinds of walks were found to be equal."""
-    trial = Trial(plan, parse_change(change), seed, host_seconds)
+    trial = Trial(without_watching(plan), parse_change(change), seed, host_seconds)
     for kind in ("good", "bad"):
         quick, slow = trial.walk(kind, 0), walk_with_the_engine(trial, kind, 0)
         assert quick == slow, (change, seed)
@@ -88,7 +89,9 @@ def with_random_gates(rng: random.Random) -> Plan:
     plan = plan_of(make_fleet(pilot=3, office=9, site=20), *waves, rollback=rng.random() < 0.5)
     soak = rng.choice([3.0, 60.0, 600.0])
     answers = plan.probes["answers"]
-    other = replace(answers, name="other", scope=rng.choice(list(Scope)))
+    other = replace(answers, name="other", scope=rng.choice(list(Scope)), by="rack")
+    racks = {host: f"rack {place % 4}" for place, host in enumerate(plan.hosts)}
+    plan = replace(plan, groups={"rack": racks})
     sampling = [
         Sampling(
             interval=rng.choice([0.05 if soak == 3.0 else 2.5, 7.0, 30.0]),

@@ -17,7 +17,16 @@ from tests.world import make_fleet, plan_of, wave
 from wavegate.core import events as ev
 from wavegate.core.outcomes import Outcome, Status
 from wavegate.core.plan import Plan
-from wavegate.core.spec import OnBreach, Procedure
+from wavegate.core.spec import (
+    CompareSpec,
+    ErrorBudget,
+    GateProbe,
+    GateSpec,
+    OnBreach,
+    Procedure,
+    Sampling,
+    Scope,
+)
 from wavegate.core.state import State
 from wavegate.simulation.bench import Bench, Catastrophe
 from wavegate.simulation.fates import Fate, Fates
@@ -44,6 +53,27 @@ def apart_plan() -> Plan:
     racks = {host: f"rack{number // 3}" for number, host in enumerate(fleet.hosts)}
     fleet = replace(fleet, values={"rack": racks})
     return plan_of(fleet, wave("pilot"), wave("rest", batch=[1], in_flight=4, apart="rack"))
+
+
+def watched_plan(budget: ErrorBudget) -> Plan:
+    plan = plan_of(
+        make_fleet(pilot=1, rest=4),
+        wave("pilot", during="watch", after="healthy"),
+        wave("rest", batch=[2], during="watch"),
+    )
+    outside = replace(plan.probes["answers"], name="outside", scope=Scope.ONCE)
+    use = GateProbe(probe="outside", sampling=Sampling(interval=5.0))
+    gate = GateSpec(name="watch", probes=(use,), error_budget=budget)
+    changes = {"probes": {**plan.probes, "outside": outside}, "gates": {**plan.gates, "watch": gate}}
+    return replace(plan, **changes)
+
+
+def compared_plan() -> Plan:
+    plan = plan_of(make_fleet(pilot=1, rest=3), wave("pilot", after="healthy"), wave("rest"))
+    probe = replace(plan.probes["answers"], compare=CompareSpec(at_most=0.2))
+    use = GateProbe(probe="answers", sampling=Sampling(interval=2.0, count=12))
+    gate = replace(plan.gates["healthy"], probes=(use,), soak=0.0)
+    return replace(plan, probes={"answers": probe}, gates={"healthy": gate})
 
 
 @dataclass(frozen=True)
@@ -75,6 +105,11 @@ CASES = {
     "a ramp in a window": Case(
         plan_of(make_fleet(rest=9), wave("rest", batch=[1, 2, 3], in_flight=6)), Status.COMPLETED
     ),
+    "a gate that watches, with a budget that is kept": Case(
+        watched_plan(ErrorBudget(downtime=60.0)), Status.COMPLETED
+    ),
+    "a comparison with hosts to come": Case(compared_plan(), Status.COMPLETED),
+    "a comparison that fails": Case(compared_plan(), Status.HALTED, hosts(pilot_01=Fate(slower=3.0))),
     "hosts that stay apart": Case(apart_plan(), Status.COMPLETED),
     "uneven hosts in a sliding window": Case(
         plan_of(make_fleet(rest=8), wave("rest", batch=[1], in_flight=3)),

@@ -81,6 +81,7 @@ MISTAKES: list[tuple[Any, str, Callable[..., Any], str]] = [
     (dispatch, "_may_join", lambda *_: True, "in flight > at_most"),
     (dispatch, "settled_first", lambda _, __, procedures: procedures, "beside a task that never ends"),
     (decide, "find_breach", lambda *_: None, "hosts are bad >"),
+    (decide, "_go_forward", decide._walk, "after a gate had failed"),
     (decide, "discharge_first", lambda plan, state, decided: decided, "nobody tried to put it back"),
     (decide, "discharge_first", lambda plan, state, decided: decided, "which is still taken out"),
     (obligations, "finish_discharge", forget_what_failed, "is taken out, and nobody knows"),

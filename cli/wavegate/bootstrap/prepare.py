@@ -130,12 +130,18 @@ def make_question(spec: RolloutSpec) -> Question:
     return Question(
         inventory=spec.inventory,
         patterns=patterns_of(spec),
-        host_variables=tuple(dict.fromkeys(wave.apart for wave in spec.waves if wave.apart)),
+        host_variables=tuple(dict.fromkeys(_host_variables(spec))),
         playbooks=tuple(dict.fromkeys(playbooks)),
         variables=spec.variables,
         vault_password_files=tuple(str(Path(path).expanduser()) for path in spec.vault_password_files),
         templates={name: probe.settings for name, probe in spec.probes.items()},
     )
+
+
+def _host_variables(spec: RolloutSpec) -> Iterator[str]:
+    """Yield what may be a host variable that makes groups: for waves, or for probes."""
+    yield from (wave.apart for wave in spec.waves if wave.apart)
+    yield from (probe.by for probe in spec.probes.values() if probe.by)
 
 
 def make_seed(name: str, hosts: Iterable[str]) -> int:
@@ -156,7 +162,8 @@ def _place(problem: AnsibleProblem, spec: RolloutSpec) -> list[Problem]:
 def _find_keys(problem: AnsibleProblem, spec: RolloutSpec) -> list[str]:
     subject = problem.subject
     if problem.kind == "template" and subject not in spec.probes:
-        return [f"{wave.path}.apart" for wave in spec.waves if wave.apart == subject]
+        waves = [f"{wave.path}.apart" for wave in spec.waves if wave.apart == subject]
+        return waves + [f"probes.{name}.by" for name, probe in spec.probes.items() if probe.by == subject]
     if problem.kind == "template":
         return [_find_template(f"probes.{subject}", spec.probes[subject], problem.message)]
     if problem.kind == "inventory":

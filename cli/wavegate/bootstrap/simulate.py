@@ -10,7 +10,7 @@ from wavegate.bootstrap.walkers import walk_on_all_cores
 from wavegate.core.planning import make_plan
 from wavegate.core.votes import with_ready_people
 from wavegate.simulation.change import parse_change
-from wavegate.simulation.scaling import plan_spec, scale_fleet
+from wavegate.simulation.scaling import plan_spec, scale_fleet, without_watching
 from wavegate.simulation.study import Study, Told, Trial, study
 
 
@@ -38,5 +38,5 @@ def simulate(file: Path, wish: Wish, tell: Told) -> tuple[Study, int]:
         fleet = scale_fleet(prepared.answer.fleet, prepared.spec, plan, wish.hosts)
         seed = make_seed(prepared.spec.name, fleet.hosts)
         plan = make_plan(plan_spec(prepared.spec), fleet, digests={}, seed=seed)
-    trial = Trial(with_ready_people(plan), change, wish.seed, wish.host_seconds)
+    trial = Trial(without_watching(with_ready_people(plan)), change, wish.seed, wish.host_seconds)
     return study(trial, wish.runs, tell=tell, walker=walk_on_all_cores), real_hosts

@@ -13,25 +13,31 @@ from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from wavegate.config.values import (
     LABEL,
     LARGEST_NUMBER,
+    MOST_REQUESTS,
     NAME,
     VARIABLE,
     choice,
     parse_arguments,
     parse_batch,
     parse_budget,
+    parse_confidence,
     parse_count,
     parse_disk_levels,
     parse_exit_code,
     parse_expectations,
+    parse_hosts_to_compare,
     parse_label,
     parse_list_of_texts,
+    parse_margin,
     parse_method,
     parse_name,
     parse_number,
     parse_percent,
     parse_port,
+    parse_rate,
     parse_require,
     parse_seconds,
+    parse_share,
     parse_some_seconds,
     parse_statuses,
     parse_switch,
@@ -43,6 +49,7 @@ from wavegate.config.values import (
     parse_version,
     parse_whole,
     refuse_nothing,
+    word,
 )
 from wavegate.core.quantity import Amount
 from wavegate.core.spec import OnBreach, Order, Scope
@@ -221,3 +228,36 @@ RequireWord = Annotated[
     str, PlainValidator(parse_require), WithJsonSchema({"title": "word", "enum": ["backup"]})
 ]
 ScopeWord = Annotated[Scope, PlainValidator(choice(Scope)), _words(Scope, "word")]
+Margin = Annotated[
+    float,
+    PlainValidator(parse_margin),
+    WithJsonSchema(
+        {
+            "title": "percentage",
+            "type": "string",
+            "pattern": r"^\s*\+?\s*(1000|\d{1,3}(\.\d{1,3})?)\s*%\s*$",
+        }
+    ),
+]
+Share = Annotated[
+    float | None,
+    PlainValidator(parse_share),
+    WithJsonSchema(
+        {"title": "percentage", "type": "string", "pattern": r"^\s*(100|\d{1,2}(\.\d{1,4})?)\s*%\s*$"}
+    ),
+]
+Confidence = Annotated[
+    float,
+    PlainValidator(parse_confidence),
+    WithJsonSchema({"title": "number", "type": "number", "minimum": 0.5, "maximum": 0.9999}),
+]
+Rate = Annotated[int | None, PlainValidator(parse_rate), _whole(1, MOST_REQUESTS)]
+HostsToCompare = Annotated[int, PlainValidator(parse_hosts_to_compare), _whole(2, 1000)]
+ReferenceWord = Annotated[
+    str,
+    PlainValidator(word("not_yet_changed")),
+    WithJsonSchema({"title": "word", "enum": ["not_yet_changed"]}),
+]
+TestWord = Annotated[
+    str, PlainValidator(word("mann-whitney")), WithJsonSchema({"title": "word", "enum": ["mann-whitney"]})
+]

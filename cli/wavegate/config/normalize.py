@@ -16,12 +16,14 @@ from wavegate.config.schema import (
     RolloutFile,
     Wave,
 )
-from wavegate.config.schema_probes import Probe
+from wavegate.config.schema_probes import Compare, Probe
 from wavegate.core.quantity import Amount
 from wavegate.core.spec import (
     BUDGET_CLASSES,
     Become,
     BudgetSpec,
+    CompareSpec,
+    ErrorBudget,
     GateProbe,
     GateSpec,
     OnBreach,
@@ -69,7 +71,7 @@ def normalize(file: RolloutFile) -> RolloutSpec:
             **{name: _normalize_probe(name, probe) for name, probe in file.probes.items()},
         },
         gates={name: _normalize_gate(name, gate, file) for name, gate in file.gates.items()},
-        waves=tuple(_normalize_wave(index, wave) for index, wave in enumerate(file.waves)),
+        waves=tuple(_normalize_wave(index, wave, file.during) for index, wave in enumerate(file.waves)),
     )
 
 
@@ -111,7 +113,26 @@ def _normalize_probe(name: str, probe: Probe) -> ProbeSpec:
     data = {key: _as_data(value) for key, value in settings.model_dump(by_alias=True).items()}
     timeout = data.pop("timeout")
     return ProbeSpec(
-        name=name, kind=kind, scope=probe.scope, timeout=timeout, retries=probe.retries or 0, settings=data
+        name=name,
+        kind=kind,
+        scope=probe.scope,
+        timeout=timeout,
+        retries=probe.retries or 0,
+        settings=data,
+        by=probe.by,
+        compare=_normalize_compare(probe.compare),
+    )
+
+
+def _normalize_compare(compare: Compare | None) -> CompareSpec | None:
+    if compare is None:
+        return None
+    return CompareSpec(
+        at_most=compare.at_most,
+        confidence=compare.confidence,
+        hosts=compare.hosts,
+        reference=compare.with_,
+        test=compare.test,
     )
 
 
@@ -128,12 +149,14 @@ def _normalize_gate(name: str, gate: Gate, file: RolloutFile) -> GateSpec:
     used = tuple(
         GateProbe(probe=probe, sampling=_resolve_sampling(gate, file.probes[probe])) for probe in gate.probes
     )
+    budget = gate.error_budget
     return GateSpec(
         name=name,
         probes=(*use_condition(gate), *used),
         soak=gate.soak or 0.0,
         max_wait=gate.max_wait or 0.0,
         approval=normalize_approval(gate.approval, file.people),
+        error_budget=ErrorBudget(downtime=budget.downtime, errors=budget.errors) if budget else None,
     )
 
 
@@ -144,9 +167,10 @@ def _resolve_sampling(gate: Gate, probe: Probe) -> Sampling:
     return Sampling(**values, dry_run=probe.dry_run)
 
 
-def _normalize_wave(index: int, wave: Wave) -> WaveSpec:
-    names = set(Wave.model_fields) - {"batch", "failure_budget"}
+def _normalize_wave(index: int, wave: Wave, during: str) -> WaveSpec:
+    names = set(Wave.model_fields) - {"batch", "failure_budget", "during"}
     values = {name: getattr(wave, name) for name in names}
     batch: tuple[Amount, ...] = wave.batch
     budget = _normalize_budget(wave.failure_budget)
-    return WaveSpec(path=f"waves[{index}]", batch=batch, failure_budget=budget, **values)
+    during = wave.during or during
+    return WaveSpec(path=f"waves[{index}]", batch=batch, failure_budget=budget, during=during, **values)

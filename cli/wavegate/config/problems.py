@@ -9,8 +9,15 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from wavegate.config.document import Position, join_path
-from wavegate.config.schema import BudgetSettings, Gate, RollbackSettings, RolloutFile, Wave
-from wavegate.config.schema_probes import kinds_of
+from wavegate.config.schema import (
+    BudgetSettings,
+    ErrorBudgetSettings,
+    Gate,
+    RollbackSettings,
+    RolloutFile,
+    Wave,
+)
+from wavegate.config.schema_probes import Compare, kinds_of
 from wavegate.config.values import show, suggest
 from wavegate.errors import Problem
 
@@ -19,7 +26,9 @@ _OWNERS: _Owners = (
     (RolloutFile, "the top level"),
     (Wave, "a wave"),
     (Gate, "a gate"),
+    (Compare, "compare"),
     (BudgetSettings, "failure_budget"),
+    (ErrorBudgetSettings, "error_budget"),
     (RollbackSettings, "rollback"),
 )
 _FOREIGN_WORDS = {

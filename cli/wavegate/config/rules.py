@@ -14,6 +14,7 @@ from wavegate.config.kinds import Kinds
 from wavegate.config.problems import list_keys
 from wavegate.config.rules_limits import check_limits
 from wavegate.config.rules_people import check_people
+from wavegate.config.rules_watching import check_watching
 from wavegate.config.schema_probes import Probe
 from wavegate.config.values import show, suggest
 from wavegate.core.spec import BUDGET_CLASSES, ROLLING_BACK
@@ -27,8 +28,10 @@ def check_rules(data: Mapping[str, Any], literals: Mapping[str, str], kinds: Kin
         *_check_literals(data, literals, kinds),
         *_check_gates(data),
         *_check_gate_name(data, data.get("before"), "before"),
+        *_check_gate_name(data, data.get("during"), "during"),
         *_check_waves(data),
         *_check_looking_back(data),
+        *check_watching(data, _named(data, "probes"), _named(data, "gates")),
     ]
     policy = data.get("on_breach")
     if policy in list(ROLLING_BACK) and "rollback" not in data:
@@ -202,7 +205,7 @@ def _check_wave(data: Mapping[str, Any], wave: Mapping[str, Any], path: str) -> 
     if "at_most" in wave and "apart" not in wave:
         yield Problem("at_most says nothing without apart", path=f"{path}.at_most", hint="add apart: KEY")
     yield from _check_budget(wave.get("failure_budget"), f"{path}.failure_budget")
-    for side in ("before", "after"):
+    for side in ("before", "during", "after"):
         yield from _check_gate_name(data, wave.get(side), f"{path}.{side}")
 
 

@@ -30,6 +30,7 @@ from wavegate.config.fields import (
     OrderWord,
     Refused,
     RequireWord,
+    Share,
     SomeTime,
     Switch,
     Text,
@@ -79,6 +80,15 @@ class Rehearsed(Model):
     within: SomeTime = key("How long ago it may have been.", "14d")
 
 
+class ErrorBudgetSettings(Model):
+    """How much a background gate tolerates of each thing that it measures; spent is what is exceeded."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    downtime: Duration = optional("How long it may be down, all together in one wave.", "3s")
+    errors: Share = optional("The share of requests that may fail.", "0.1%", "1%")
+
+
 class Gate(Model):
     """A gate opens when every probe passes on every host and the soak is over. All limits are strict.
 
@@ -114,6 +124,10 @@ class Gate(Model):
     )
     soak: Duration = key(
         "How long the probes go on after the wave's last host was done.", "20s", "1d", default="0s"
+    )
+    error_budget: Annotated[ErrorBudgetSettings | None, Refused] = optional(
+        "What a gate that waves name in `during` tolerates; without it, it measures and never decides.",
+        {"downtime": "3s", "errors": "1%"},
     )
 
 
@@ -221,6 +235,12 @@ class Wave(Model):
     )
     at_most: Count = key("How many hosts that share the value of `apart` may be in flight.", 2, default=1)
     before: Text = optional("The gate before the wave.", "quiet", default="")
+    during: Text = optional(
+        "The gate that watches from the wave's first batch until it is completed; without it, what the top "
+        "level says.",
+        "from-outside",
+        default="",
+    )
     after: Text = optional("The gate after the wave.", "healthy", default="")
     may_be_empty: Switch = switch("Whether the wave may have no hosts.", default=False)
 
@@ -345,6 +365,9 @@ class RolloutFile(Model):
         "bad hosts, of the wave, or of all waves (which need `rollback`).",
         "rollback_wave",
         default="halt",
+    )
+    during: Text = optional(
+        "The gate that watches during every wave that names none itself.", "from-outside", default=""
     )
     probes: dict[Label, Probe] = _named_probes()
     gates: dict[Label, Gate] = optional(

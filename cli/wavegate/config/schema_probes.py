@@ -6,23 +6,60 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from wavegate.config.fields import Count, Duration, Refused, ScopeWord, SomeTime, Switch, Whole
+from wavegate.config.fields import (
+    Confidence,
+    Count,
+    Duration,
+    HostsToCompare,
+    Margin,
+    ReferenceWord,
+    Refused,
+    ScopeWord,
+    SomeTime,
+    Switch,
+    TestWord,
+    Text,
+    Whole,
+)
 from wavegate.config.keys import KindSettings, Model, key, optional, switch
 
 
-def _require_one_kind(schema: dict[str, Any], model: type[BaseModel]) -> None:
+def _describe_more(schema: dict[str, Any], model: type[BaseModel]) -> None:
     schema["oneOf"] = [{"required": [name]} for name in kinds_of(model)]
+    schema["if"] = {"properties": {"scope": {"const": "group"}}, "required": ["scope"]}
+    schema["then"] = {"required": ["by"]}
+    schema["else"] = {"not": {"required": ["by"]}}
+
+
+class Compare(Model):
+    """Compares the probe's numbers with those of hosts that are still to come, measured in the same sweeps.
+
+    Higher is worse. Too few numbers or hosts are inconclusive, never a pass.
+    """
+
+    with_: ReferenceWord = Field(
+        alias="with",
+        description="Whom they are compared with: hosts of later waves that nothing was done to.",
+        examples=["not_yet_changed"],
+    )
+    at_most: Margin = key("By how much the changed hosts' numbers may be higher.", "+20%")
+    test: TestWord = key("The statistical test, one-sided.", "mann-whitney", default="mann-whitney")
+    confidence: Confidence = key(
+        "How sure it must be that they are higher before the gate fails.", 0.99, default=0.95
+    )
+    hosts: HostsToCompare = key("How many hosts to come are measured at most.", 20, default=50)
 
 
 class Probe(Model):
     """One probe has exactly one kind. Its sampling keys win over those of the gates that use it."""
 
-    model_config = ConfigDict(json_schema_extra=_require_one_kind, defer_build=True)
+    model_config = ConfigDict(json_schema_extra=_describe_more, defer_build=True)
 
     scope: ScopeWord = key(
-        "`host` measures every host of the wave; `once` measures one thing that all of them share.",
+        "`host` measures every host of the wave, `group` the first of each group of `by`, "
+        "`once` one thing that all of them share.",
         "once",
         default="host",
     )
@@ -30,6 +67,17 @@ class Probe(Model):
         "How often what was not good is measured again at once, before it counts; `timeout` is for each try.",
         2,
         default=0,
+    )
+    by: Text = optional(
+        "What makes the groups of scope `group`: a host variable, or the beginning of groups' names. "
+        "A group that is bad is bad for each of its hosts.",
+        "site_",
+        "cluster",
+        default="",
+    )
+    compare: Annotated[Compare | None, Refused] = optional(
+        "Compare the numbers with those of hosts that are still to come; for gates after a wave.",
+        {"with": "not_yet_changed", "at_most": "+20%"},
     )
     dry_run: Switch = switch("Measure and report, but never decide.", default=False)
     interval: SomeTime = optional("Overrides the gate's `interval`.", "5s")

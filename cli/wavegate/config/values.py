@@ -17,6 +17,10 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 LABEL = re.compile(r"[^\s/](?:[^/]{0,78}[^\s/])?")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*([kMGT]?B|[KMGT]iB|KB)")
+_MARGIN = re.compile(r"\s*\+?\s*(1000|\d{1,3}(?:\.\d{1,3})?)\s*%\s*")
+_SHARE = re.compile(r"\s*(100|\d{1,2}(?:\.\d{1,4})?)\s*%\s*")
+MOST_REQUESTS = 200
+"""How many requests a second a probe may make: more would measure this machine instead of the service."""
 _UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _UNITS |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
@@ -289,6 +293,50 @@ def parse_percent(value: Any) -> int:
         return parse_amount(value if isinstance(value, str) and value.strip().endswith("%") else "").value
     except ValueError:
         raise expect("a percentage from 0% to 100%", value) from None
+
+
+def parse_margin(value: Any) -> float:
+    """Return 0.2 for `+20%`, by which something may be worse."""
+    match = _MARGIN.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        raise expect("a percentage from +0% to +1000%, such as +20%", value)
+    return float(match[1]) / 100
+
+
+def parse_share(value: Any) -> float:
+    """Return 0.001 for `0.1%`."""
+    match = _SHARE.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        raise expect("a percentage from 0% to 100%, such as 0.1%", value)
+    return float(match[1]) / 100
+
+
+def parse_confidence(value: Any) -> float:
+    """Return a confidence, of which 0.5 is none at all and 1 cannot be reached."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0.5 <= value <= 0.9999:  # noqa: PLR2004
+        raise expect("a number from 0.5 to 0.9999, such as 0.95", value)
+    return float(value)
+
+
+def parse_rate(value: Any) -> int:
+    """Return how many requests a second."""
+    return parse_whole(value, 1, MOST_REQUESTS)
+
+
+def parse_hosts_to_compare(value: Any) -> int:
+    """Return how many hosts are measured to compare with."""
+    return parse_whole(value, 2, 1000)
+
+
+def word(only: str) -> Callable[[Any], str]:
+    """Return a parser for a key that has a single word so far."""
+
+    def parse(value: Any) -> str:
+        if value != only:
+            raise expect(only, value)
+        return only
+
+    return parse
 
 
 def parse_disk_levels(value: Any) -> dict[str, dict[str, int]]:

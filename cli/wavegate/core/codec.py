@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from wavegate.core.events import CaseResult, Event, Measurement, SweepEnded, VoteCast
+from wavegate.core.events import Asked, CaseResult, Event, Measurement, SweepEnded, VoteCast
 from wavegate.core.outcomes import Outcome, Reading, Status, Verdict
 
 
@@ -53,13 +53,38 @@ def encode(event: Event) -> dict[str, Any]:
     shape = _SHAPES[_KIND_OF[type(event)]]
     data = {name: getattr(event, name) for name in shape.names}
     if isinstance(event, SweepEnded):
-        data["measurements"] = [
-            {"target": m.target, "reading": m.reading, "detail": m.detail, "value": m.value}
-            for m in event.measurements
-        ]
+        for name in _MEASURED:
+            data[name] = [_encode_measurement(one) for one in data[name]]
     if isinstance(event, VoteCast):
         data["cases"] = [asdict(case) for case in event.cases]
+    for name in _OFTEN_EMPTY:
+        if name in data and not data[name]:
+            del data[name]
     return data
+
+
+_MEASURED = ("measurements", "untouched")
+_OFTEN_EMPTY = ("untouched", "intervals")
+"""Fields that few gates have: where they are empty, they are not written."""
+
+
+def _encode_measurement(one: Measurement) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "target": one.target,
+        "reading": one.reading,
+        "detail": one.detail,
+        "value": one.value,
+    }
+    if one.asked:
+        data["asked"] = {field.name: getattr(one.asked, field.name) for field in fields(Asked)}
+    return data
+
+
+def _decode_measurement(data: Mapping[str, Any]) -> Measurement:
+    readings = _ENUMS["Reading"]
+    asked = data.get("asked")
+    many = Asked(**{**asked, "ends": readings[asked["ends"]]}) if asked else None
+    return Measurement(data["target"], readings[data["reading"]], data["detail"], data["value"], many)
 
 
 def decode(kind: str, data: Mapping[str, Any]) -> Event:
@@ -69,14 +94,12 @@ def decode(kind: str, data: Mapping[str, Any]) -> Event:
     for name, members in shape.enums:
         values[name] = members[values[name]]
     if kind == "sweep_ended":
-        readings = _ENUMS["Reading"]
-        values["measurements"] = [
-            Measurement(m["target"], readings[m["reading"]], m["detail"], m["value"])
-            for m in data["measurements"]
-        ]
+        for name in _MEASURED:
+            values[name] = [_decode_measurement(one) for one in data.get(name, ())]
     if kind == "vote_cast":
         values["cases"] = [CaseResult(**case) for case in data["cases"]]
     for name in shape.tuples:
-        values[name] = tuple(values[name])
+        if name in values:
+            values[name] = tuple(values[name])
     event: Event = shape.cls(**values)
     return event

@@ -7,8 +7,10 @@ answer is empty; then only an outcome from the world or the time of `wakes_at` c
 
 from __future__ import annotations
 
+from wavegate.core import background
 from wavegate.core import events as ev
 from wavegate.core.budget import count_bad, count_hosts, find_breach, find_overspent, is_fleet_ill, tell_final
+from wavegate.core.comparison import choose_untouched
 from wavegate.core.dispatch import next_batch
 from wavegate.core.fleet_gate import FLEET, fleet_wave, passes_fleet_gate, still_in, tell_sick
 from wavegate.core.gate import find_bad_hosts
@@ -28,6 +30,8 @@ def decide(plan: Plan, state: State, now: float) -> Events:
     """Return the events to write next; empty when there is nothing to do at `now`."""
     if state.status not in WALKING:
         return ()
+    if watching := background.watch(plan, state, current_wave(plan, state), now):
+        return watching
     decided = _decide(plan, state, now)
     taken_out = state.obligations or state.discharging
     return discharge_first(plan, state, decided) if taken_out else decided
@@ -53,19 +57,24 @@ def _go_forward(plan: Plan, state: State, wave: PlannedWave, now: float) -> Even
     breach = None if stopped else find_breach(plan, state, wave)
     if breach:
         return (breach,)
-    if not stopped and not is_fleet_ill(plan, state, wave):
+    blind = "" if stopped else background.tell_blind(state, wave)
+    if not stopped and not blind and not is_fleet_ill(plan, state, wave):
         return _walk(plan, state, wave, now)
     if state.in_flight:
         return ()
+    if blind:
+        return (ev.RolloutPaused(Status.HELD, blind),)
     return _apply_policy(plan, state, wave) if stopped else (_hold_for_the_ill(plan, state, wave),)
 
 
 def wakes_at(plan: Plan, state: State, now: float) -> float | None:
     """Return when time alone may change the decision; None when only an outcome can."""
     gate = open_gate(plan, state)
-    if gate is None:
-        return None
-    times = (gate_wakes_at(plan, gate, now), *waits_until(plan, gate, now))
+    times = (
+        gate_wakes_at(plan, gate, now) if gate else None,
+        *(waits_until(plan, gate, now) if gate else ()),
+        background.wakes_at(plan, state, current_wave(plan, state)),
+    )
     return min((at for at in times if at is not None), default=None)
 
 
@@ -76,6 +85,7 @@ def is_waiting(plan: Plan, state: State) -> bool:
         gate is not None
         and not state.in_flight
         and not any(series.in_flight for series in gate.series.values())
+        and not background.is_measuring(state, current_wave(plan, state))
     )
 
 
@@ -116,7 +126,8 @@ def _walk(plan: Plan, state: State, wave: PlannedWave, now: float) -> Events:
         return (ev.RolloutPaused(Status.HELD, _tell_idle(state, wave)),)
     if wave.after and not all_skipped and not _passed(here.after):
         return _pass_gate(plan, state, wave, "after", now)
-    return (ev.WaveCompleted(wave.name),)
+    closing = None if all_skipped else background.close(plan, state, wave)
+    return (ev.WaveCompleted(wave.name),) if closing is None else closing
 
 
 def _passed(gate: GateState | None) -> bool:
@@ -127,7 +138,7 @@ def _pass_gate(plan: Plan, state: State, wave: PlannedWave, side: str, now: floa
     """Open the gate, measure what is due, or write its verdict and what follows from it."""
     gate: GateState | None = getattr(state.wave(wave.name), side)
     if gate is None:
-        return (_open(state, wave, side),)
+        return (_open(plan, state, wave, side),)
     if gate.verdict is not None:
         return ()
     name = gate.gate
@@ -148,12 +159,12 @@ def _pass_gate(plan: Plan, state: State, wave: PlannedWave, side: str, now: floa
     return (decided, ev.RolloutPaused(Status.HELD, _tell_held(side, wave, name, reason)))
 
 
-def _open(state: State, wave: PlannedWave, side: str) -> ev.GateOpened:
+def _open(plan: Plan, state: State, wave: PlannedWave, side: str) -> ev.GateOpened:
     if side == "before":
         return ev.GateOpened(wave.name, side, wave.before, still_in(state, wave))
     here = state.wave(wave.name)
     done = tuple(host for host in wave.hosts if host in here.done)
-    return ev.GateOpened(wave.name, side, wave.after, done)
+    return ev.GateOpened(wave.name, side, wave.after, done, choose_untouched(plan, state, wave, wave.after))
 
 
 def _report_bad_hosts(state: State, wave: PlannedWave, gate: str, bad: dict[str, tuple[str, str]]) -> Events:
@@ -172,8 +183,9 @@ def _report_bad_hosts(state: State, wave: PlannedWave, gate: str, bad: dict[str,
 
 def _apply_policy(plan: Plan, state: State, wave: PlannedWave) -> Events:
     """Halt, or put back what the policy names of what the rollout may have changed."""
-    after = state.wave(wave.name).after
-    gate = f"gate {after.gate} failed: {after.reason}" if after else ""
+    here = state.wave(wave.name)
+    gates = (gate for gate in (here.during, here.after) if gate and gate.verdict is Verdict.FAIL)
+    gate = next((f"gate {gate.gate} failed: {gate.reason}" for gate in gates), "")
     reason = tell_final(plan, state, state.breach) if state.breach else gate
     return start_rollback(plan, state, wave, reason) or (ev.RolloutPaused(Status.HALTED, reason),)
 

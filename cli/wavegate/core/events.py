@@ -7,22 +7,39 @@ Times are seconds since the epoch (UTC) and stand beside the event, in `Record`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wavegate.core.outcomes import Outcome, Reading, Status, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one measurement of many requests counted; `lost` could not be sent or have no known end.
+
+    `down` and `unknown` are seconds within the measurement, `ends` is how its last request was answered.
+    """
+
+    requests: int
+    failed: int
+    lost: int = 0
+    down: float = 0.0
+    unknown: float = 0.0
+    ends: Reading = Reading.GOOD
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """One answer of one probe about one target (a host, or "" for a probe measured once).
 
-    `value` is a number worth showing (an http probe's latency in seconds), `detail` the sentence.
+    `value` is a number worth showing (an http probe's latency in seconds), `detail` the sentence. A probe
+    with scope `group` names the first host of each group; `asked` is there where many requests were made.
     """
 
     target: str
     reading: Reading
     detail: str = ""
     value: float | None = None
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,34 +154,42 @@ class VersionPinned:
 
 @dataclass(frozen=True, slots=True)
 class GateOpened:
-    """A gate began to look. For a gate `after` a wave this instant is where the soak starts."""
+    """A gate began to look. For a gate `after` a wave this instant is where the soak starts.
+
+    `untouched` are hosts still to come, with which probes compare; `intervals` maps each probe of a
+    background gate (`during` the wave) to its interval in seconds.
+    """
 
     wave: str
     side: str
     gate: str
     targets: tuple[str, ...]
+    untouched: tuple[str, ...] = ()
+    intervals: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class SweepStarted:
-    """Intent: a probe is about to measure all of its targets once."""
+    """Intent: a probe is about to measure all of its targets once, and the `untouched` beside them."""
 
     wave: str
     side: str
     probe: str
     number: int
     targets: tuple[str, ...]
+    untouched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SweepEnded:
-    """What the probe answered."""
+    """What the probe answered about its targets, and about the `untouched` hosts to compare them with."""
 
     wave: str
     side: str
     probe: str
     number: int
     measurements: tuple[Measurement, ...]
+    untouched: tuple[Measurement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,7 +419,7 @@ Event = (
 class SweepCounted(SweepEnded):
     """A sweep of which only numbers are wanted. It is never written: it stands for one where people look."""
 
-    counts: Mapping[Reading, int]
+    counts: Mapping[Reading, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ def _resumed(state: State, event: ev.RolloutResumed, at: float) -> None:  # noqa
             count_host(state, batch.wave, name)
             _look_later(wave_of(state, batch.wave))
     for wave in state.waves.values():
+        folding_gates.watch_again(wave)
         for side in _SIDES:
             gate: GateState | None = getattr(wave, side)
             if gate and (gate.verdict is Verdict.INCONCLUSIVE or (side, gate.verdict) in _LOOK_AGAIN):
@@ -104,7 +105,9 @@ def _wave_started(state: State, event: ev.WaveStarted, at: float) -> None:
 
 
 def _wave_completed(state: State, event: ev.WaveCompleted, at: float) -> None:
-    wave_of(state, event.wave).completed_at = at
+    here = wave_of(state, event.wave)
+    here.completed_at = at
+    folding_gates.rest_background(here, at, over=True)
     state.completed.add(event.wave)
     state.surely_completed += 1
 
@@ -244,6 +247,7 @@ def _retried(state: State, event: ev.HostsRetried, at: float) -> None:  # noqa: 
     _judge_anew(state)
     here = wave_of(state, event.wave)
     here.after, here.completed_at = None, None
+    folding_gates.watch_anew(here)
     state.completed.discard(event.wave)
     state.surely_completed = 0
 
@@ -256,6 +260,8 @@ def _skipped(state: State, event: ev.HostSkipped, at: float) -> None:  # noqa: A
     here.skipped.add(event.host)
     if here.after and here.after.verdict not in {None, Verdict.PASS}:
         here.after = None
+    if here.during and here.during.verdict is Verdict.FAIL:
+        here.during = None
     count_host(state, event.wave, event.host)
     _judge_anew(state)
 
@@ -283,14 +289,20 @@ def _rehearsed(state: State, event: ev.Rehearsed, at: float) -> None:
 
 def _paused(state: State, event: ev.RolloutPaused, at: float) -> None:
     state.status, state.reason = event.status, event.reason
-    _stand_as_before(state)
+    _stand_still(state, at)
     if event.status in {Status.HALTED, Status.ROLLBACK_FAILED}:
         state.ended_at = at
 
 
 def _ended(state: State, event: ev.RolloutEnded, at: float) -> None:
     state.status, state.reason, state.ended_at = event.status, event.reason, at
+    _stand_still(state, at)
+
+
+def _stand_still(state: State, at: float) -> None:
     _stand_as_before(state)
+    for wave in state.waves.values():
+        folding_gates.rest_background(wave, at)
 
 
 _APPLY: dict[type, Callable[..., None]] = {

@@ -6,9 +6,11 @@ limits follow progressive-delivery practice (metric, measurement, inconclusive),
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from wavegate.core import grouping
+from wavegate.core.comparison import Compared, compare
 from wavegate.core.outcomes import Reading, Verdict
 from wavegate.core.plan import Plan
 from wavegate.core.spec import GateProbe, GateSpec, Sampling, Scope
@@ -51,9 +53,11 @@ def worst(judgements: Iterable[Judgement]) -> Judgement:
 
 
 def targets_of(plan: Plan, gate: GateState, probe: str) -> tuple[str, ...]:
-    """Return what the probe measures now: the gate's hosts that are not known to be bad, or "" once."""
+    """Return what the probe measures now: the gate's hosts (or groups) not known to be bad, or "" once."""
     if plan.probes[probe].scope is Scope.ONCE:
         return ("",)
+    if plan.probes[probe].scope is Scope.GROUP:
+        return grouping.groups_to_look_at(plan, gate, probe)
     if not gate.out:
         return gate.targets
     return tuple(host for host in gate.targets if host not in gate.out)
@@ -66,12 +70,29 @@ def find_bad_hosts(plan: Plan, gate: GateState) -> dict[str, tuple[str, str]]:
         series = gate.series.get(use.probe)
         if series is None or use.sampling.dry_run or plan.probes[use.probe].scope is Scope.ONCE:
             continue
+        if plan.probes[use.probe].scope is Scope.GROUP:
+            for host, why in _find_bad_groups(plan, gate, use, series):
+                found.setdefault(host, (use.probe, why))
+            continue
         for group in series.alike.values():
             judgement = judge_tally(series.tallies[_first(group)], use.sampling)
             if judgement.verdict is Verdict.FAIL:
                 for host in group:
                     found.setdefault(host, (use.probe, f"{series.tallies[host].detail} ({judgement.reason})"))
     return found
+
+
+def _find_bad_groups(
+    plan: Plan, gate: GateState, use: GateProbe, series: Series
+) -> Iterator[tuple[str, str]]:
+    """Yield (host, reason) for every host of a group that is bad, unless it is known to be bad."""
+    groups = grouping.groups_of(plan, gate, use.probe)
+    for first in grouping.groups_to_look_at(plan, gate, use.probe):
+        judgement = judge_tally(series.tallies.get(first, Tally()), use.sampling)
+        if judgement.verdict is Verdict.FAIL:
+            name = grouping.tell_target(plan, use.probe, first)
+            why = f"{name}, measured for {first}: {series.tallies[first].detail} ({judgement.reason})"
+            yield from ((host, why) for host in groups[first] if host not in gate.out)
 
 
 def judge_gate(plan: Plan, gate: GateState, now: float) -> Judgement:
@@ -90,7 +111,18 @@ def judge_gate(plan: Plan, gate: GateState, now: float) -> Judgement:
     for use in deciding:
         if not is_fresh(gate.series[use.probe], use, soaked_until):
             return Judgement(None, f"waiting for a last measurement of {use.probe}")
-    return Judgement(Verdict.PASS, _tell_pass(spec, gate, deciding))
+    compared = list(_compare(plan, gate, deciding))
+    told = "".join(f"; {probe}: {one.reason}" for probe, one in compared)
+    if any(one.verdict is not Verdict.PASS for _, one in compared):
+        return worst(Judgement(one.verdict, f"{probe}: {one.reason}") for probe, one in compared)
+    return Judgement(Verdict.PASS, _tell_pass(spec, gate, deciding) + told)
+
+
+def _compare(plan: Plan, gate: GateState, deciding: Iterable[GateProbe]) -> Iterator[tuple[str, Compared]]:
+    """Yield (probe, how its hosts compare with untouched ones) for the probes that compare."""
+    for use in deciding:
+        if spec := plan.probes[use.probe].compare:
+            yield use.probe, compare(spec, gate.series[use.probe].samples, gate.out)
 
 
 def is_fresh(series: Series, use: GateProbe, soaked_until: float) -> bool:
@@ -104,17 +136,25 @@ def is_fresh(series: Series, use: GateProbe, soaked_until: float) -> bool:
 def _judge_probe(plan: Plan, gate: GateState, use: GateProbe) -> Judgement:
     """Judge one target of each group of equal tallies, and once those that were never measured."""
     series = gate.series.get(use.probe, Series())
-    judged = [_judge_target(series, use, _first(group)) for group in series.alike.values()]
-    targets = 1 if plan.probes[use.probe].scope is Scope.ONCE else len(gate.targets) - len(gate.out)
-    if targets > sum(map(len, series.alike.values())):
+    if plan.probes[use.probe].scope is Scope.GROUP:
+        looked_at = targets_of(plan, gate, use.probe)
+        measured = [first for first in looked_at if first in series.tallies]
+        judged = [_judge_target(plan, series, use, first) for first in measured]
+        is_missing = len(measured) < len(looked_at)
+    else:
+        judged = [_judge_target(plan, series, use, _first(group)) for group in series.alike.values()]
+        targets = 1 if plan.probes[use.probe].scope is Scope.ONCE else len(gate.targets) - len(gate.out)
+        is_missing = targets > sum(map(len, series.alike.values()))
+    if is_missing:
         judged.append(Judgement(None, f"{use.probe}: {judge_tally(Tally(), use.sampling).reason}"))
     return worst(judged)
 
 
-def _judge_target(series: Series, use: GateProbe, target: str) -> Judgement:
+def _judge_target(plan: Plan, series: Series, use: GateProbe, target: str) -> Judgement:
     tally = series.tallies[target]
     judgement = judge_tally(tally, use.sampling)
-    name = f"{use.probe} on {target}" if target else use.probe
+    shown = grouping.tell_target(plan, use.probe, target)
+    name = f"{use.probe} on {shown}" if shown else use.probe
     detail = f": {tally.detail}" if tally.detail and _matters(judgement) else ""
     return Judgement(judgement.verdict, f"{name}: {judgement.reason}{detail}")
 

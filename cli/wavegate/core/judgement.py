@@ -12,16 +12,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from wavegate.core.events import Asked
 from wavegate.core.outcomes import Reading
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The meaning of one observation; `value` is its number: of a kind in TIMED, how many seconds it took."""
+    """What an observation means; `value` is its number: of a kind in TIMED, how many seconds it took.
+
+    `asked` is there where the observation is of many requests.
+    """
 
     reading: Reading
     detail: str
     value: float | None = None
+    asked: Asked | None = None
 
 
 TIMED = frozenset({"http", "tcp", "dns", "webhook"})

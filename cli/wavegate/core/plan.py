@@ -12,6 +12,8 @@ from typing import Any
 from wavegate.core.spec import (
     ApprovalSpec,
     Budget,
+    CompareSpec,
+    ErrorBudget,
     GateProbe,
     GateSpec,
     OnBreach,
@@ -50,6 +52,7 @@ class PlannedWave:
     apart_key: str = ""
     apart: Mapping[str, str] = field(default_factory=dict)
     at_most: int = 1
+    during: str = ""
 
     @property
     def tolerated(self) -> int:
@@ -72,8 +75,9 @@ class Plan:
     """Everything a rollout needs to know, and nothing secret: variables appear by name only.
 
     `digests` maps a part of the material (`rollout file`, `project`, ...) to its sha256;
-    `before` is the gate over all hosts before the first wave; `notes` are
-    sentences for people (a play with `serial`, a budget that is zero by rounding).
+    `before` is the gate over all hosts before the first wave; `groups` maps the key of probes with scope
+    `group` to host -> value, for the hosts that they measure; `notes` are sentences for people (a play with
+    `serial`, a budget that is zero by rounding).
     """
 
     name: str
@@ -93,6 +97,7 @@ class Plan:
     seed: int | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -160,7 +165,9 @@ def _budget(fields: dict[str, Any]) -> Budget:
 
 
 def _probe(data: Mapping[str, Any]) -> ProbeSpec:
-    return ProbeSpec(**{**data, "scope": Scope(data["scope"])})
+    compare = data.get("compare")
+    fields = {**data, "scope": Scope(data["scope"]), "compare": CompareSpec(**compare) if compare else None}
+    return ProbeSpec(**fields)
 
 
 def _gate(data: Mapping[str, Any]) -> GateSpec:
@@ -169,4 +176,6 @@ def _gate(data: Mapping[str, Any]) -> GateSpec:
     if asked := data.get("approval"):
         names = {key: tuple(asked[key]) for key in ("by", "test_cases")}
         fields["approval"] = ApprovalSpec(**{**asked, **names})
+    if budget := data.get("error_budget"):
+        fields["error_budget"] = ErrorBudget(**budget)
     return GateSpec(**fields)

@@ -10,9 +10,10 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from wavegate.core.batching import make_batches
+from wavegate.core.comparison import note_comparisons
 from wavegate.core.fleet import Fleet
 from wavegate.core.plan import Plan, PlannedWave
-from wavegate.core.spec import Budget, BudgetSpec, Order, RolloutSpec, WaveSpec
+from wavegate.core.spec import Budget, BudgetSpec, Order, RolloutSpec, Scope, WaveSpec
 from wavegate.errors import InputError, Problem
 
 _MOST_NAMES = 8
@@ -47,10 +48,11 @@ def make_plan(  # noqa: PLR0913 - the six things a plan is made of
     named = _assign_hosts(spec, fleet, problems)
     waves = [_plan_wave(spec, wave, fleet, seed, problems) for wave in named if wave.hosts]
     left_out = _find_left_out(spec, fleet, named, problems)
+    groups = _find_groups(spec, fleet, waves, problems)
     if problems or not _understands(fleet, *patterns_of(spec)):
         raise InputError("plan-impossible", f"{spec.name} cannot be planned", problems)
     shuffled = any(wave.order is Order.SHUFFLE for wave in spec.waves)
-    return Plan(
+    plan = Plan(
         name=spec.name,
         description=spec.description,
         waves=tuple(waves),
@@ -67,8 +69,9 @@ def make_plan(  # noqa: PLR0913 - the six things a plan is made of
         batch_timeout=spec.batch_timeout,
         seed=seed if shuffled else None,
         digests=digests,
-        notes=(*notes, *_note_budgets(spec, named)),
+        groups=groups,
     )
+    return replace(plan, notes=(*notes, *_note_budgets(spec, named), *note_comparisons(plan)))
 
 
 def _assign_hosts(spec: RolloutSpec, fleet: Fleet, problems: list[Problem]) -> list[_NamedWave]:
@@ -171,6 +174,7 @@ def _plan_wave(
         in_flight=in_flight or max(len(batch.hosts) for batch in batches),
         budget=_plan_budget(wave),
         before=wave.spec.before,
+        during=wave.spec.during,
         after=wave.spec.after,
         apart_key=wave.spec.apart,
         apart=apart,
@@ -192,11 +196,7 @@ def _find_apart(wave: _NamedWave, fleet: Fleet, problems: list[Problem]) -> dict
     key = wave.spec.apart
     if not key:
         return {}
-    values = dict(fleet.values.get(key, {}))
-    for group, members in fleet.groups.items():
-        if group.startswith(key):
-            for host in members:
-                values.setdefault(host, group)
+    values = _values_of(key, fleet)
     found = {host: values[host] for host in wave.hosts if host in values}
     if not found:
         problems.append(
@@ -205,6 +205,37 @@ def _find_apart(wave: _NamedWave, fleet: Fleet, problems: list[Problem]) -> dict
                 path=f"{wave.spec.path}.apart",
             )
         )
+    return found
+
+
+def _values_of(key: str, fleet: Fleet) -> dict[str, str]:
+    """Return host -> value of a host variable of that name, or else the first group that begins so."""
+    values = dict(fleet.values.get(key, {}))
+    for group, members in fleet.groups.items():
+        if group.startswith(key):
+            for host in members:
+                values.setdefault(host, group)
+    return values
+
+
+def _find_groups(
+    spec: RolloutSpec, fleet: Fleet, waves: Sequence[PlannedWave], problems: list[Problem]
+) -> dict[str, dict[str, str]]:
+    """Return key -> host -> value for the probes that measure groups; every host they look at needs one."""
+    found: dict[str, dict[str, str]] = {}
+    for name, probe in spec.probes.items():
+        if probe.scope is not Scope.GROUP:
+            continue
+        gates = {gate.name for gate in spec.gates.values() if name in {use.probe for use in gate.probes}}
+        rollback = spec.rollback.gate in gates
+        looked_at = [w for w in waves if rollback or gates.intersection((w.before, w.during, w.after))]
+        values = _values_of(probe.by, fleet)
+        found.setdefault(probe.by, {})
+        found[probe.by] |= {host: values[host] for w in waves for host in w.hosts if host in values}
+        without = [host for w in looked_at for host in w.hosts if host not in values]
+        if without:
+            what = f"by: no variable {probe.by!r} and no group that starts with it, for {_some(without)}"
+            problems.append(Problem(what, path=f"probes.{name}.by", hint="every host needs its group"))
     return found
 
 

@@ -45,7 +45,9 @@ def sweeps_due(plan: Plan, gate: GateState, now: float) -> tuple[ev.SweepStarted
             continue
         if targets := targets_of(plan, gate, use.probe):
             number = gate.series.get(use.probe, Series()).started + 1
-            sweeps.append(ev.SweepStarted(gate.wave, gate.side, use.probe, number, targets))
+            compare = plan.probes[use.probe].compare
+            beside = gate.untouched[: compare.hosts] if compare else ()
+            sweeps.append(ev.SweepStarted(gate.wave, gate.side, use.probe, number, targets, beside))
     return tuple(sweeps)
 
 

@@ -33,9 +33,10 @@ ROLLING_BACK = (OnBreach.ROLLBACK_BATCH, OnBreach.ROLLBACK_WAVE, OnBreach.ROLLBA
 
 
 class Scope(StrEnum):
-    """Whether a probe measures every host of the wave, or one thing once."""
+    """Whether a probe measures every host of the wave, one host of each group, or one thing once."""
 
     HOST = "host"
+    GROUP = "group"
     ONCE = "once"
 
 
@@ -73,8 +74,25 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompareSpec:
+    """How a probe's numbers are compared with those of at most `hosts` hosts that are still to come.
+
+    `at_most` is the share by which they may be worse (0.2 for +20%), `confidence` from 0.5 to below 1.
+    """
+
+    at_most: float
+    confidence: float = 0.95
+    hosts: int = 50
+    reference: str = "not_yet_changed"
+    test: str = "mann-whitney"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeSpec:
-    """One named probe; `settings` is what its kind understands, with templates still unrendered."""
+    """One named probe; `settings` is what its kind understands, with templates still unrendered.
+
+    `by` is what makes the groups of scope `group`: a host variable, or the beginning of groups' names.
+    """
 
     name: str
     kind: str
@@ -83,6 +101,8 @@ class ProbeSpec:
     timeout: float
     retries: int = 0
     """How often what was not good is measured again, at once, before it counts."""
+    by: str = ""
+    compare: CompareSpec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +132,19 @@ class ApprovalSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorBudget:
+    """How much a background gate tolerates: seconds of downtime, a share (0 to 1) of failed requests."""
+
+    downtime: float | None = None
+    errors: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateSpec:
     """One named gate: its probes, how long they go on after the last host, and whom it asks.
 
     Times are seconds. After `max_wait` without a verdict the gate is inconclusive; 0 means it waits on.
+    `error_budget` is a background gate's; without one, such a gate measures and never decides.
     """
 
     name: str
@@ -123,6 +152,7 @@ class GateSpec:
     soak: float = 0.0
     max_wait: float = 0.0
     approval: ApprovalSpec | None = None
+    error_budget: ErrorBudget | None = None
 
 
 BUDGET_CLASSES = ("failed", "unreachable", "timed_out", "aborted", "found_bad")
@@ -190,6 +220,7 @@ class WaveSpec:
     apart: str = ""
     at_most: int = 1
     before: str = ""
+    during: str = ""
     after: str = ""
     may_be_empty: bool = False
 

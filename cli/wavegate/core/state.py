@@ -7,19 +7,22 @@ that wait, targets with equal tallies), so that no decision has to look at every
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from wavegate.core import events as ev
+from wavegate.core.impact import Impact
 from wavegate.core.outcomes import BAD_OUTCOMES, CLOSED, Outcome, Status, Verdict
 from wavegate.core.tallies import Series
 
 
 @dataclass(slots=True)
 class GateState:
-    """One gate before or after a wave; `opened_at` is where its soak starts.
+    """One gate before, during or after a wave; `opened_at` is where its soak starts.
 
     `out` are the targets that a probe found bad: they count against the failure budget instead. People are
-    asked from `asked_at` on, until `asked_until`; the newest of their `votes` came at `voted_at`.
+    asked from `asked_at` on, until `asked_until`; the newest of their `votes` came at `voted_at`. `untouched`
+    are hosts to compare with. A background gate knows its probes' `intervals`, and probe -> target -> impact.
     """
 
     wave: str
@@ -37,6 +40,15 @@ class GateState:
     reason: str = ""
     decided_at: float | None = None
     override: ev.GateOverridden | None = None
+    untouched: tuple[str, ...] = ()
+    intervals: Mapping[str, float] = field(default_factory=dict)
+    impacts: dict[str, dict[str, Impact]] = field(default_factory=dict)
+    over: bool = False
+    """Whether the wave of a background gate is completed."""
+    rested: bool = False
+    """Whether the rollout stood still since a background gate opened."""
+    groups: dict[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict, compare=False, repr=False)
+    """What `grouping` made of the targets; it depends on nothing else than these and the plan."""
 
 
 @dataclass(slots=True)
@@ -137,6 +149,7 @@ class WaveState:
     started_at: float | None = None
     completed_at: float | None = None
     before: GateState | None = None
+    during: GateState | None = None
     after: GateState | None = None
     rollback: GateState | None = None
     done: set[str] = field(default_factory=set)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wavegate.core import events as ev
+from wavegate.core.comparison import Samples
 from wavegate.core.outcomes import Reading
 
 _FEW = 4
@@ -76,7 +77,7 @@ class Series:
     """One probe of one gate: its sweeps and a tally for each target.
 
     `total` counts all measurements; `alike` groups the targets that are still judged by equal counts, since
-    equal tallies need only one judgement.
+    equal tallies need only one judgement. `samples` are there where a probe compares.
     """
 
     started: int = 0
@@ -91,6 +92,7 @@ class Series:
     alike: dict[Counts, dict[str, None]] = field(default_factory=dict)
     latest: tuple[ev.Measurement, ...] | None = None
     moves: list[_Move] = field(default_factory=list)
+    samples: Samples | None = None
 
     def add(self, measurement: ev.Measurement, number: int = 1, *, judged: bool) -> None:
         """Count so many more measurements alike; a target that is not `judged` any more is in no group."""

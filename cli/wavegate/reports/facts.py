@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wavegate.core.comparison import Compared
 from wavegate.core.outcomes import Outcome, Status, Verdict
+from wavegate.reports.impact import ImpactFacts
 from wavegate.reports.taken_out import TakenOut
 
 
@@ -126,7 +128,8 @@ class Sighting:
 class ProbeFacts:
     """What one probe of one gate measured. `decides` is False for a dry run, which never decides.
 
-    `bad_targets` are the hosts with at least one bad measurement; `points` are in order of time.
+    `bad_targets` are the hosts with at least one bad measurement; `points` are in order of time;
+    `compared` is how the hosts compare with untouched ones, where the probe compares.
     """
 
     name: str
@@ -141,6 +144,7 @@ class ProbeFacts:
     bad_targets: tuple[str, ...]
     latency: Latency | None
     points: tuple[Point, ...]
+    compared: Compared | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +184,8 @@ class GateFacts:
     votes: tuple[VoteFacts, ...] = ()
     overridden_by: str = ""
     override_reason: str = ""
+    decides: bool = True
+    """False for a background gate without an error budget, which only measures."""
 
     @property
     def counts(self) -> Counts:
@@ -305,6 +311,7 @@ class ReportFacts:
     timeline: tuple[Moment, ...]
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
+    impacts: tuple[ImpactFacts, ...] = ()
 
     @property
     def hosts(self) -> tuple[HostFacts, ...]:

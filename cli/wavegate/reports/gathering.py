@@ -8,7 +8,7 @@ from dataclasses import replace
 from wavegate.core import events as ev
 from wavegate.core.fleet_gate import FLEET
 from wavegate.core.folding import fold
-from wavegate.core.outcomes import Outcome, Status
+from wavegate.core.outcomes import WALKING, Outcome, Status
 from wavegate.core.plan import Plan, PlannedWave
 from wavegate.core.state import State
 from wavegate.ports import RolloutRow
@@ -22,6 +22,7 @@ from wavegate.reports.facts import (
     Try,
     WaveFacts,
 )
+from wavegate.reports.impact import gather_impacts
 from wavegate.reports.measuring import gather_gates
 from wavegate.reports.taken_out import list_taken_out
 
@@ -71,6 +72,7 @@ def gather_facts(
         timeline=timeline.gather_timeline(plan, records),
         left_out=plan.left_out,
         notes=plan.notes,
+        impacts=gather_impacts(plan, records, walks=state.status in WALKING),
     )
     return replace(
         facts,
@@ -156,9 +158,10 @@ def _make_wave(  # noqa: PLR0913, PLR0917 - what a wave is told by
 
 
 def _sides(plan: Plan, wave: PlannedWave) -> tuple[tuple[str, str], ...]:
-    """Return the sides of the wave with their gates; the fleet's gate stands before the first wave."""
+    """Return the sides of the wave with their gates that decide; the fleet's stands before the first wave."""
     fleet = plan.before if wave is plan.waves[0] else ""
-    return (("before", fleet), ("before", wave.before), ("after", wave.after))
+    during = wave.during if wave.during and plan.gates[wave.during].error_budget else ""
+    return (("before", fleet), ("before", wave.before), ("during", during), ("after", wave.after))
 
 
 def _stand_of_wave(wave: PlannedWave, state: State, gates: Sequence[GateFacts], stopped_as: str) -> str:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from wavegate.core.outcomes import Status
 from wavegate.reports import people, wording
 from wavegate.reports.facts import ReportFacts
+from wavegate.reports.impact import tell_impacts
 from wavegate.reports.picture import LATENCY_HEIGHT, SHARE_HEIGHT, cell_title, draw_probe, draw_rollout
 
 ICONS = {
@@ -66,6 +67,7 @@ def _filters(zone: tzinfo | None) -> dict[str, Any]:
         "plural": wording.plural,
         "counts": wording.tell_counts,
         "latency": wording.tell_latency,
+        "impact": tell_impacts,
         "standing": wording.shown_standing,
         "cell_title": cell_title,
         "gate_title": wording.tell_gate,

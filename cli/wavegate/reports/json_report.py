@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from wavegate.reports.facts import (
@@ -18,6 +19,7 @@ from wavegate.reports.facts import (
     VoteFacts,
     WaveFacts,
 )
+from wavegate.reports.impact import impact_as_data
 
 FORMAT = 1
 """Grows when a key changes its meaning or goes away; new keys may come at any time."""
@@ -40,6 +42,7 @@ def report_as_data(facts: ReportFacts) -> Data:
         "waves": [_wave(wave) for wave in facts.waves],
         "hosts": [_host(host) for host in facts.hosts],
         "gates": [_gate(gate) for gate in facts.gates],
+        "impact": [impact_as_data(one) for one in facts.impacts],
         "rollback": _rollback(facts.rollback),
         "taken_out": [
             {
@@ -155,6 +158,7 @@ def _gate(gate: GateFacts) -> Data:
         "opened_at": _round(gate.opened_at),
         "decided_at": _round(gate.decided_at),
         "soak_seconds": gate.soak,
+        "decides": gate.decides,
         "targets": list(gate.targets),
         "probes": [_probe(probe) for probe in gate.probes],
         "asked_until": _round(gate.asked_until),
@@ -195,6 +199,7 @@ def _probe(probe: ProbeFacts) -> Data:
             {"at": _round(one.at), "counts": _counts(one.counts), "latency_seconds": _latency(one.latency)}
             for one in probe.points
         ],
+        "compared": asdict(probe.compared) if probe.compared else None,
     }
 
 

@@ -9,6 +9,7 @@ from junitparser.junitparser import Result
 
 from wavegate.core.outcomes import Verdict
 from wavegate.reports.facts import GateFacts, HostFacts, ReportFacts, WaveFacts
+from wavegate.reports.impact import tell_impacts
 from wavegate.reports.people import tell_override
 from wavegate.reports.wording import STANDING_WORDS, clean, shown_standing, tell_counts
 
@@ -38,11 +39,13 @@ def _make_suite(facts: ReportFacts, wave: WaveFacts) -> TestSuite:
         ("status", facts.status.value),
         ("plan_hash", facts.plan_hash),
         ("headline", facts.headline),
+        ("impact", tell_impacts([one for one in facts.impacts if one.wave == wave.name])),
     ):
-        suite.add_property(name, clean(value))
+        if value:
+            suite.add_property(name, clean(value))
     group = clean(f"{facts.name}.{wave.name}")
     suite.add_testcases([_make_host_case(host, group) for host in wave.hosts])
-    suite.add_testcases([_make_gate_case(gate, group) for gate in wave.gates])
+    suite.add_testcases([_make_gate_case(facts, gate, group) for gate in wave.gates])
     looked = {(gate.side, gate.name) for gate in wave.gates}
     for side, name in wave.planned_gates:
         if (side, name) not in looked:
@@ -72,7 +75,7 @@ def _judge_host(host: HostFacts) -> Result | None:
     return kind(message, standing)
 
 
-def _make_gate_case(gate: GateFacts, group: str) -> TestCase:
+def _make_gate_case(facts: ReportFacts, gate: GateFacts, group: str) -> TestCase:
     seconds = (gate.decided_at or gate.opened_at) - gate.opened_at
     case = TestCase(clean(f"gate {gate.name} {gate.side}"), group, seconds)
     if gate.overridden_by:
@@ -83,7 +86,10 @@ def _make_gate_case(gate: GateFacts, group: str) -> TestCase:
             case.result = [Failure(clean(gate.reason), "fail")]
         case Verdict.INCONCLUSIVE:
             case.result = [Error(clean(gate.reason), "inconclusive")]
-        case None:
+        case None if gate.decides:
             case.result = [Skipped("the gate has not decided")]
-    case.system_out = clean("\n".join(f"{one.name}: {tell_counts(one.counts)}" for one in gate.probes))
+    told = [f"{one.name}: {tell_counts(one.counts)}" for one in gate.probes]
+    if gate.side == "during":
+        told += [one.text for one in facts.impacts if one.wave == gate.wave]
+    case.system_out = clean("\n".join(told))
     return case

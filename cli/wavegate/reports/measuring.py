@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from wavegate.core import events as ev
+from wavegate.core.comparison import Compared, Samples, compare
+from wavegate.core.grouping import tell_target
 from wavegate.core.judgement import TIMED
 from wavegate.core.outcomes import Reading
 from wavegate.core.plan import Plan
@@ -28,6 +30,7 @@ class _Look:
     asked_until: float | None = None
     votes: list[VoteFacts] = field(default_factory=list)
     overridden: ev.GateOverridden | None = None
+    out: set[str] = field(default_factory=set)
 
 
 def gather_gates(plan: Plan, records: Iterable[ev.Record]) -> tuple[GateFacts, ...]:
@@ -42,6 +45,8 @@ def gather_gates(plan: Plan, records: Iterable[ev.Record]) -> tuple[GateFacts, .
             case ev.SweepEnded() as sweep:
                 sweeps = open_looks[sweep.wave, sweep.side].sweeps
                 sweeps.setdefault(sweep.probe, []).append((record.at, sweep))
+            case ev.HostFoundBad() as found if (found.wave, "after") in open_looks:
+                open_looks[found.wave, "after"].out.add(found.host)
             case ev.GateDecided() as decided:
                 look = open_looks[decided.wave, decided.side]
                 look.decided, look.decided_at = decided, record.at
@@ -84,27 +89,21 @@ def _make_gate(plan: Plan, look: _Look) -> GateFacts:
         reason=look.decided.reason if look.decided else "",
         targets=look.opened.targets,
         probes=tuple(
-            _make_probe(
-                use.probe,
-                plan.probes[use.probe].kind,
-                look.sweeps.get(use.probe, []),
-                decides=not use.sampling.dry_run,
-            )
-            for use in spec.probes
+            _make_probe(plan, use.probe, look, decides=not use.sampling.dry_run) for use in spec.probes
         ),
         asked_until=look.asked_until,
         votes=tuple(look.votes),
         overridden_by=look.overridden.by if look.overridden else "",
         override_reason=look.overridden.reason if look.overridden else "",
+        decides=look.opened.side != "during" or spec.error_budget is not None,
     )
 
 
-def _make_probe(
-    name: str, kind: str, sweeps: Sequence[tuple[float, ev.SweepEnded]], *, decides: bool
-) -> ProbeFacts:
+def _make_probe(plan: Plan, name: str, look: _Look, *, decides: bool) -> ProbeFacts:
+    kind, sweeps = plan.probes[name].kind, look.sweeps.get(name, [])
     every = [(at, one) for at, sweep in sweeps for one in sweep.measurements]
-    bad = [Sighting(at, one.target, one.detail) for at, one in every if one.reading is Reading.BAD]
-    errors = [Sighting(at, one.target, one.detail) for at, one in every if one.reading is Reading.ERROR]
+    bad = [_see(plan, name, at, one) for at, one in every if one.reading is Reading.BAD]
+    errors = [_see(plan, name, at, one) for at, one in every if one.reading is Reading.ERROR]
     measurements = [one for _, one in every]
     return ProbeFacts(
         name=name,
@@ -119,7 +118,23 @@ def _make_probe(
         bad_targets=tuple(dict.fromkeys(one.target for one in bad if one.target)),
         latency=measure_latency(measurements) if kind in TIMED else None,
         points=_make_points(sweeps, timed=kind in TIMED),
+        compared=_compare(plan, name, look),
     )
+
+
+def _see(plan: Plan, probe: str, at: float, one: ev.Measurement) -> Sighting:
+    return Sighting(at, tell_target(plan, probe, one.target), one.detail)
+
+
+def _compare(plan: Plan, probe: str, look: _Look) -> Compared | None:
+    """Return how changed hosts compare with untouched ones, by all that was measured in this look."""
+    spec = plan.probes[probe].compare
+    if spec is None or look.opened.side != "after":
+        return None
+    samples = Samples()
+    for _, sweep in look.sweeps.get(probe, ()):
+        samples.add(sweep)
+    return compare(spec, samples, look.out)
 
 
 def count(measurements: Iterable[ev.Measurement]) -> Counts:

@@ -125,6 +125,8 @@ def _bars(facts: ReportFacts, wave: WaveFacts, scale: Scale) -> Iterator[Bar]:
         hosts = plural(sum(1 for host in wave.hosts if host.forward), "host")
         yield _bar(scale, "work", wave.started_at, wave.worked_until, hosts, f"{hosts} worked on in {worked}")
     for gate in wave.gates:
+        if gate.side == "during":  # it watches all of the time, beside everything else
+            continue
         until = gate.decided_at if gate.decided_at is not None else facts.as_of
         verdict = gate.verdict.value if gate.verdict else "not decided"
         title = f"gate {gate.name} {gate.side} the wave: {verdict} after {_lasted(gate.opened_at, until)}"

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from wavegate.core.plan import Plan, PlannedWave
 from wavegate.core.quantity import format_duration
-from wavegate.core.spec import ApprovalSpec, Budget, GateSpec, Procedure
+from wavegate.core.spec import ApprovalSpec, Budget, CompareSpec, ErrorBudget, GateSpec, Procedure
+from wavegate.reports.impact import tell_error_budget
 from wavegate.reports.sentences import some
 from wavegate.reports.wording import plural
 
@@ -25,7 +26,8 @@ def print_plan(plan: Plan, console: Console) -> None:
         console.print(Text(f"before the first wave: gate {plan.before} over all hosts"))
     console.print(_waves(plan))
     for gate in plan.gates.values():
-        if gate.name == plan.before or any(gate.name in {wave.before, wave.after} for wave in plan.waves):
+        waves = [gate.name in {wave.before, wave.during, wave.after} for wave in plan.waves]
+        if gate.name == plan.before or any(waves):
             console.print(Text(f"gate {gate.name}: {describe_gate(plan, gate)}"))
     console.print(Text("each batch: " + " → ".join(_procedures(plan)) + f", at most {_timeout(plan)}"))
     console.print(Text(f"on breach: {_policy(plan)}"))
@@ -43,14 +45,27 @@ def describe_gate(plan: Plan, gate: GateSpec) -> str:
     for use in gate.probes:
         probe = plan.probes[use.probe]
         dry = ", dry run" if use.sampling.dry_run else ""
-        parts.append(f"{probe.name} ({probe.kind} every {format_duration(use.sampling.interval)}{dry})")
+        more = f", once for each {probe.by}" if probe.by else ""
+        more += _describe_compare(probe.compare) if probe.compare else ""
+        parts.append(f"{probe.name} ({probe.kind} every {format_duration(use.sampling.interval)}{more}{dry})")
     if gate.soak:
         parts.append(f"soak {format_duration(gate.soak)}")
     if gate.approval:
         parts.append(_describe_approval(gate.approval))
     if gate.max_wait:
         parts.append(f"waits at most {format_duration(gate.max_wait)}")
+    if waves := [wave.name for wave in plan.waves if wave.during == gate.name]:
+        parts += [f"watches during {', '.join(waves)}", _describe_error_budget(gate.error_budget)]
     return "; ".join(parts)
+
+
+def _describe_error_budget(budget: ErrorBudget | None) -> str:
+    return f"tolerates {tell_error_budget(budget.downtime, budget.errors)}" if budget else "only measures"
+
+
+def _describe_compare(compare: CompareSpec) -> str:
+    margin = f"+{round(100 * compare.at_most, 6):g}%"
+    return f", at most {margin} beside {compare.hosts} untouched hosts at most"
 
 
 def _describe_approval(asked: ApprovalSpec) -> str:

@@ -47,7 +47,8 @@ def describe(event: ev.Event, plan: Plan) -> Line | None:  # noqa: C901, PLR0911
         case ev.GateOpened():
             soak = plan.gates[event.gate].soak
             tail = f", soaks {format_duration(soak)}" if soak else ""
-            return Line(f"gate {event.gate} {tell_side(event.side, event.wave)} looks{tail}")
+            verb = "watches" if event.side == "during" else "looks"
+            return Line(f"gate {event.gate} {tell_side(event.side, event.wave)} {verb}{tail}")
         case ev.SweepEnded():
             return _sweep_ended(event)
         case ev.HostFoundBad():

@@ -12,6 +12,7 @@ from wavegate.core.plan import Plan, PlannedWave
 from wavegate.core.quantity import format_duration
 from wavegate.core.state import GateState, State
 from wavegate.core.votes import judge_people
+from wavegate.reports.impact import ImpactFacts, impact_as_data, impacts_now
 from wavegate.reports.taken_out import TakenOut, list_taken_out
 
 
@@ -35,6 +36,16 @@ class GateStanding:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchStanding:
+    """The wave's background gate, and what it measured since it last opened."""
+
+    gate: str
+    verdict: str
+    reason: str
+    impacts: tuple[ImpactFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WaveStanding:
     """One wave in numbers and names."""
 
@@ -47,6 +58,7 @@ class WaveStanding:
     in_flight: tuple[str, ...]
     seconds: float | None
     gate: GateStanding | None
+    watch: WatchStanding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +118,13 @@ def _wave(plan: Plan, state: State, wave: PlannedWave, now: float) -> WaveStandi
         in_flight=tuple(host for host in flying if state.host(host).outcome is None),
         seconds=until - here.started_at if here.started_at is not None else None,
         gate=_gate(plan, gate) if gate else None,
+        watch=_watch(plan, here.during, state, now) if here.during else None,
     )
+
+
+def _watch(plan: Plan, gate: GateState, state: State, now: float) -> WatchStanding:
+    verdict = gate.verdict.value if gate.verdict else ""
+    return WatchStanding(gate.gate, verdict, gate.reason, impacts_now(plan, gate, state, now))
 
 
 def _wave_status(
@@ -183,4 +201,8 @@ def standing_json(standing: Standing) -> dict[str, Any]:
     """Return the standing as JSON data; the keys are documented and stable."""
     from dataclasses import asdict
 
-    return {"format": 1, **asdict(standing)}
+    data = asdict(standing)
+    for wave, known in zip(data["waves"], standing.waves, strict=True):
+        if known.watch:
+            wave["watch"]["impacts"] = [impact_as_data(one) for one in known.watch.impacts]
+    return {"format": 1, **data}

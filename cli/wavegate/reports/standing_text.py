@@ -9,7 +9,7 @@ from rich.text import Text
 from wavegate.core.outcomes import WALKING
 from wavegate.core.quantity import format_duration
 from wavegate.reports.sentences import some
-from wavegate.reports.standing import Standing, WaveStanding
+from wavegate.reports.standing import Standing, WatchStanding, WaveStanding
 from wavegate.reports.taken_out import TakenOut
 
 _STYLE = {
@@ -42,6 +42,9 @@ def render_standing(standing: Standing, now: float, *, died: bool = False) -> Re
     flying = [host for wave in standing.waves for host in wave.in_flight]
     if flying:
         parts.append(Text(f"in flight: {some(flying)}", "cyan"))
+    for wave in standing.waves:
+        if wave.watch and wave.status != "completed":
+            parts += _watch(wave.name, wave.watch)
     is_walked = standing.status in WALKING and not died
     parts += [_taken_out(one, now, is_walked=is_walked) for one in standing.taken_out]
     if standing.reason:
@@ -49,6 +52,21 @@ def render_standing(standing: Standing, now: float, *, died: bool = False) -> Re
     if standing.waits_for:
         parts.append(Text(f"waits for {standing.waits_for}", "dim"))
     return Group(*parts)
+
+
+def _watch(wave: str, watch: WatchStanding) -> list[Text]:
+    """Say what the background gate measured so far, and what it found."""
+    lines = []
+    for one in watch.impacts:
+        budget = f"; error budget: {one.budget}" if one.budget else ""
+        text = f"{watch.gate} watches {wave}: {one.text}{budget}"
+        lines.append(Text(text, "red" if one.failed else "green" if one.requests else ""))
+    if not watch.impacts:
+        lines.append(Text(f"{watch.gate} watches {wave}: nothing was measured yet", "dim"))
+    if watch.verdict in {"fail", "inconclusive"}:
+        style = "red" if watch.verdict == "fail" else "yellow"
+        lines.append(Text(f"{watch.gate} {watch.verdict.upper()}: {watch.reason}", style))
+    return lines
 
 
 def _taken_out(one: TakenOut, now: float, *, is_walked: bool) -> Text:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from wavegate.core.outcomes import Status
 from wavegate.reports.facts import GateFacts, HostFacts, ProbeFacts, ReportFacts, WaveFacts
+from wavegate.reports.impact import tell_impacts
 from wavegate.reports.people import tell_override, tell_vote
 from wavegate.reports.wording import (
     NOTHING,
@@ -65,6 +66,8 @@ def render_text(
 def _parts(facts: ReportFacts, zone: tzinfo | None) -> Iterator[RenderableType]:
     yield from _head(facts, zone)
     yield from _section("Waves", [_waves(facts, zone)])
+    if facts.impacts:
+        yield from _section("Impact", list(_impacts(facts)))
     if facts.gates:
         yield from _section("Gates", [_gate(gate) for gate in facts.gates])
     if facts.troubles:
@@ -122,6 +125,8 @@ def _particulars(facts: ReportFacts, zone: tzinfo | None) -> Iterator[tuple[str,
     yield "took", format_seconds(facts.seconds)
     if facts.reason and facts.status is not Status.COMPLETED:
         yield "reason", facts.reason
+    if facts.impacts:
+        yield "impact", tell_impacts(facts.impacts)
     if facts.tolerated is not None:
         bad = sum(host.is_bad for host in facts.hosts)
         yield "budget", f"the rollout tolerates {plural(facts.tolerated, 'bad host')}, ended with {bad}"
@@ -159,8 +164,16 @@ def _was_tried(wave: WaveFacts) -> bool:
     return any(host.tries for host in wave.hosts)
 
 
+def _impacts(facts: ReportFacts) -> Iterator[RenderableType]:
+    """Tell what users felt, also where it was nothing."""
+    for one in facts.impacts:
+        yield _text(f"{one.wave}: {one.text}", "red" if one.failed else "")
+        if one.budget:
+            yield _indent(f"error budget: {one.budget}")
+
+
 def _gate(gate: GateFacts) -> Group:
-    verdict = gate.verdict.value if gate.verdict else "not decided"
+    verdict = gate.verdict.value if gate.verdict else "not decided" if gate.decides else "only measures"
     head = Text.assemble(
         (_one_line(tell_gate(gate)), "bold"), ": ", (verdict, f"bold {_STYLES.get(verdict, '')}".strip())
     )
@@ -180,6 +193,8 @@ def _probe(probe: ProbeFacts) -> Iterator[str]:
     yield f"{probe.name} ({probe.kind}{mode}): {tell_counts(probe.counts)}"
     if probe.latency:
         yield f"  {tell_latency(probe.latency)}"
+    if probe.compared:
+        yield f"  compared with untouched hosts: {probe.compared.verdict}: {probe.compared.reason}"
     if probe.first_bad:
         where = f" on {probe.first_bad.target}" if probe.first_bad.target else ""
         yield f"  first bad{where}: {probe.first_bad.detail}"

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+from zlib import crc32
 
 from wavegate.core import events as ev
 from wavegate.core.outcomes import Outcome, Reading
@@ -34,6 +35,8 @@ class Fate:
     rollback: Outcome = Outcome.ROLLED_BACK
     takes_out: bool = False
     """Whether its playbook takes the host out of a pool before the change, and puts it back after it."""
+    slower: float = 1.0
+    """How many times higher the number is that probes measure there once it has the change."""
     undo: Outcome = Outcome.DONE
     """How putting it back ends, where the rollout has to do that itself."""
     survives: bool = False
@@ -50,7 +53,10 @@ class Nature(Protocol):
     def measure(
         self, sweep: ev.SweepStarted, changed_at: Mapping[str, float], now: float
     ) -> tuple[ev.Measurement, ...]:
-        """Return what the probe answers about each target; `changed_at` tells which hosts have the change."""
+        """Return what the probe answers about each target, and then about those that it compares with.
+
+        `changed_at` tells which hosts have the change.
+        """
         ...
 
 
@@ -75,9 +81,19 @@ class Fates:
     ) -> tuple[ev.Measurement, ...]:
         """Return the truth, except where a fate has the probe lie."""
         return tuple(
-            ev.Measurement(target, self._read(target, changed_at.get(target), now), "as the world says")
-            for target in sweep.targets
+            ev.Measurement(
+                target,
+                self._read(target, changed_at.get(target), now),
+                "as the world says",
+                self._number(sweep, target, changed=target in changed_at) if sweep.untouched else None,
+            )
+            for target in (*sweep.targets, *sweep.untouched)
         )
+
+    def _number(self, sweep: ev.SweepStarted, target: str, *, changed: bool) -> float:
+        """Return a number that depends on nothing but the sweep and the host."""
+        noise = crc32(f"{target}/{sweep.number}".encode()) % 1000 / 10_000
+        return (0.1 + noise) * (self.of.get(target, self.otherwise).slower if changed else 1.0)
 
     def _read(self, target: str, changed: float | None, now: float) -> Reading:
         fate = self.of.get(target, self.otherwise)

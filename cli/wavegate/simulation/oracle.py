@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from wavegate.core import events as ev
 from wavegate.core.codec import kind_of
-from wavegate.core.outcomes import BAD_OUTCOMES, CLOSED, Outcome, Status
+from wavegate.core.outcomes import BAD_OUTCOMES, CLOSED, Outcome, Status, Verdict
 from wavegate.core.plan import Plan, PlannedWave
 from wavegate.core.spec import Budget, Procedure
 from wavegate.core.state import State
@@ -84,7 +84,7 @@ class Oracle:
                 self.breached = False
             case ev.RolloutResumed():
                 self._forget(tuple(self.sick))
-            case ev.BudgetBreached():
+            case ev.BudgetBreached() | ev.GateDecided(side="during", verdict=Verdict.FAIL):
                 self.breached = True
             case ev.WaveCompleted():
                 self.completed.append(event.wave)
@@ -159,7 +159,7 @@ class Oracle:
         if not {before.name for before in self.plan.waves[:place]} <= set(self.completed):
             self._blame(f"{order.batch} started though only {self.completed} are completed")
         if self.breached:
-            self._blame(f"{order.batch} started after a breach")
+            self._blame(f"{order.batch} started after a breach, or after a gate had failed")
         everywhere = [kind for bad in self.bad.values() for kind in bad.values()]
         for budget, kinds in (
             (wave.budget, list(self.bad.get(wave.name, {}).values())),

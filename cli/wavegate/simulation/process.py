@@ -121,8 +121,8 @@ class Process(Inbox):
         """Measure every target now; the answer arrives a moment later."""
         self.world.settle()
         world = self.world
-        measurements = world.nature.measure(sweep, world.changed_at, world.time)
-        ended = ev.SweepEnded(sweep.wave, sweep.side, sweep.probe, sweep.number, measurements)
+        answers, own = world.nature.measure(sweep, world.changed_at, world.time), len(sweep.targets)
+        ended = ev.SweepEnded(sweep.wave, sweep.side, sweep.probe, sweep.number, answers[:own], answers[own:])
         self.later(world.time + PROBE_SECONDS, [ended])
 
     # the inbox

@@ -80,4 +80,14 @@ def _scale_values(
         for host, value in wave.apart.items():
             for number, copy in enumerate(copies[host], 1):
                 here[copy] = value if copy == host else f"{value}~{number}"
-    return {wave.apart: values.get(wave.apart, {}) for wave in spec.waves if wave.apart}
+    for key, groups in plan.groups.items():
+        values[key] = {copy: value for host, value in groups.items() for copy in copies[host]}
+    wanted = {*plan.groups, *(wave.apart for wave in spec.waves if wave.apart)}
+    return {key: values.get(key, {}) for key in wanted}
+
+
+def without_watching(plan: Plan) -> Plan:
+    """Return the plan without what a fake world has no numbers for: background gates and comparisons."""
+    waves = tuple(replace(wave, during="") for wave in plan.waves)
+    probes = {name: replace(probe, compare=None) for name, probe in plan.probes.items()}
+    return replace(plan, waves=waves, probes=probes)

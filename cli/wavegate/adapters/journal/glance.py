@@ -28,7 +28,8 @@ def read_glance(journal: JournalReader, rollout_id: str, after: int = 0) -> Sequ
     """Return the rollout's records with seq > `after`, in order.
 
     Sweeps are counted wherever no verdict needs more of them, and their targets are left out. Of a gate that
-    was not decided, the last sweep of each probe is whole. Raise WavegateError as `JournalReader.read`.
+    was not decided, the last sweep of each probe is whole, and so are all of a background gate, whose few
+    measurements tell what users felt. Raise WavegateError as `JournalReader.read`.
     """
     rows = list(journal.rows(rollout_id, after))
     counted: dict[int, Record] = {}
@@ -55,7 +56,7 @@ def _merge(journal: JournalReader, rows: Sequence[Row], counted: dict[int, Recor
 
 
 def _count(body: str) -> SweepCounted | None:
-    """Return the sweep in numbers; None when the text is not as this wavegate writes it."""
+    """Return the sweep in numbers; None when it has to be read, or is not as this wavegate writes it."""
     end = body.rfind(_NUMBER)
     if end < 0 or not body.startswith(_MEASUREMENTS):
         return None
@@ -64,11 +65,14 @@ def _count(body: str) -> SweepCounted | None:
         names = (rest["wave"], rest["side"], rest["probe"], rest["number"])
     except (ValueError, KeyError):
         return None
+    if names[1] == "during":
+        return None
+    body = body[:end]  # what it is compared with comes after that
     # One measurement after the other says its reading; where all are good, nothing else is looked for.
     counts = {Reading.GOOD: body.count(_READINGS[Reading.GOOD])}
     if counts[Reading.GOOD] < body.count(_ANY_READING):
         counts = {reading: body.count(text) for reading, text in _READINGS.items()}
-    return SweepCounted(*names, (), counts)
+    return SweepCounted(*names, (), counts=counts)
 
 
 def _without_targets(body: str) -> str:

@@ -22,7 +22,7 @@ from wavegate import __version__
 from wavegate.adapters.journal.glance import read_glance
 from wavegate.adapters.journal.reader import JournalReader
 from wavegate.core import state as states
-from wavegate.core.events import GateDecided, GateOpened, Record
+from wavegate.core.events import GateDecided, GateOpened, Record, WaveCompleted
 from wavegate.core.folding import fold
 from wavegate.core.state import State
 
@@ -54,7 +54,10 @@ def _count_settled(records: Sequence[Record]) -> int:
         if isinstance(event, GateOpened):
             gates.add((event.wave, event.side))
         elif isinstance(event, GateDecided):
-            gates.discard((event.wave, event.side))
+            if event.side != "during":
+                gates.discard((event.wave, event.side))
+        elif isinstance(event, WaveCompleted):
+            gates.discard((event.wave, "during"))
         if not gates:
             settled = number
     return settled

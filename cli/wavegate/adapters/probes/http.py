@@ -1,15 +1,19 @@
 """The probe `http`: asks once and holds the answer against everything that is wanted of it.
 
-The value is the seconds from the question to the last byte read. How it asks is told in `web`.
+The value is the seconds from the question to the last byte read. How it asks is told in `web`. With `rate`
+one measurement is of many requests, as `http_rate` tells.
 Import this module late: aiohttp costs a quarter of a second.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from wavegate.adapters.probes.http_rate import SPAN, ask_at_rate
 from wavegate.adapters.probes.kinds import EachTarget
 from wavegate.adapters.probes.settings import (
     UnusableSettingsError,
@@ -26,7 +30,11 @@ from wavegate.extensions import Occasion
 
 
 async def probe_http(occasion: Occasion) -> Judgement:
-    """Ask once and judge the answer, or what came instead of one."""
+    """Ask once and judge the answer, or what came instead of one; with `rate`, ask again and again."""
+    if rate := read_number(occasion.settings, "rate"):
+        once = replace(occasion, settings={**occasion.settings, "rate": None})
+        span = read_number(occasion.settings, "span") or SPAN
+        return await ask_at_rate(functools.partial(probe_http, once), rate, span)
     expected = _read_expectation(occasion.settings)
     question = _read_question(occasion, expected)
     try:

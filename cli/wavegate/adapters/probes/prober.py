@@ -76,7 +76,7 @@ class LocalProber:
             if not self._closed:
                 asyncio.run_coroutine_threadsafe(self._sweep(sweep, probe, report), self._running_loop())
                 return
-        report(self._ended(sweep, _for_all(sweep.targets, judge_trouble(Trouble.STOPPED))))
+        report(self._ended(sweep, _for_all(_everyone(sweep), judge_trouble(Trouble.STOPPED))))
 
     def close(self) -> None:
         """End what is being measured, wait until it has been reported, and end the thread."""
@@ -103,16 +103,16 @@ class LocalProber:
         try:
             judgements = await self._judge_all(sweep, probe)
         except asyncio.CancelledError:
-            judgements = _for_all(sweep.targets, judge_trouble(Trouble.STOPPED))
+            judgements = _for_all(_everyone(sweep), judge_trouble(Trouble.STOPPED))
         except Exception as error:  # noqa: BLE001 - a sweep without an end would hang its gate
-            judgements = _for_all(sweep.targets, _unexpected(error))
+            judgements = _for_all(_everyone(sweep), _unexpected(error))
         report(self._ended(sweep, judgements))
 
     async def _judge_all(self, sweep: SweepStarted, probe: ProbeSpec) -> Mapping[str, Judgement]:
         kind = find_kind(probe.kind)
         judgements: dict[str, Judgement] = {}
         occasions = []
-        for target in sweep.targets:
+        for target in _everyone(sweep):
             try:
                 occasions.append(self._occasion(sweep, probe, target))
             except UnusableSettingsError as error:
@@ -165,15 +165,22 @@ class LocalProber:
         raise UnusableSettingsError("they were not rendered for this host")
 
     def _ended(self, sweep: SweepStarted, judgements: Mapping[str, Judgement]) -> SweepEnded:
-        measurements = tuple(self._measurement(target, judgements[target]) for target in sweep.targets)
-        return SweepEnded(sweep.wave, sweep.side, sweep.probe, sweep.number, measurements)
+        measurements, untouched = (
+            tuple(self._measurement(target, judgements[target]) for target in targets)
+            for targets in (sweep.targets, sweep.untouched)
+        )
+        return SweepEnded(sweep.wave, sweep.side, sweep.probe, sweep.number, measurements, untouched)
 
     def _measurement(self, target: str, judgement: Judgement) -> Measurement:
         # Redacted before anything is cut off or joined: half a secret is not found.
         detail = " ".join(self._redact(judgement.detail).split())
         if len(detail) > DETAIL_LIMIT:
             detail = detail[: DETAIL_LIMIT - 1] + "…"
-        return Measurement(target, judgement.reading, detail, judgement.value)
+        return Measurement(target, judgement.reading, detail, judgement.value, judgement.asked)
+
+
+def _everyone(sweep: SweepStarted) -> tuple[str, ...]:
+    return (*sweep.targets, *sweep.untouched)
 
 
 def _tell_tries(judgement: Judgement, retried: int) -> Judgement:

@@ -130,6 +130,8 @@ async def _ask(question: WebQuestion, walk: _Walk) -> HttpAnswer:
         trust_env=False,
         trace_configs=[_trace(walk)],
     ) as session:
+        # aiohttp asks again, unasked, when a connection is closed without an answer: that answer was lost.
+        session._retry_connection = False  # noqa: SLF001 - there is no other switch
         return await _follow(session, question, walk, start)
 
 

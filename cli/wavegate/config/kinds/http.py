@@ -13,6 +13,7 @@ from wavegate.config.fields import (
     ListOfTexts,
     Method,
     OptionalText,
+    Rate,
     SomeTime,
     Statuses,
     TextMapping,
@@ -91,10 +92,18 @@ class Http(WebKeys):
         default=(),
     )
 
+    rate: Rate = optional(
+        "How many requests a second one measurement makes, each over a new connection; it counts them and "
+        "those that failed, and is bad when one did. Its number is the median of the answer times.",
+        50,
+    )
+    span: SomeTime = optional("How long a measurement with `rate` goes on asking; without it, 1s.", "5s")
+
     @classmethod
     def check_written(cls, written: Mapping[str, Any]) -> Iterator[Problem]:
         """Yield a problem for what can never hold, never trip or says nothing."""
         yield from super().check_written(written)
+        yield from check_rate(written)
         yield from check_latency(written, "5s")
         if written.get("method") == "HEAD":
             for key_ in ("body", "json"):
@@ -104,6 +113,26 @@ class Http(WebKeys):
             yield Problem("a body is sent with GET only in so many words", path="send", hint="method: POST")
         if "redirect_hosts" in written and written.get("redirects") == 0:
             yield Problem("redirect_hosts says nothing with redirects: 0", path="redirect_hosts")
+
+
+MOST_AT_ONCE = 500
+"""How many requests of one measurement may wait for their answers at the same time."""
+
+
+def check_rate(written: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield a problem for more requests at once than are sensible, and for a span of nothing."""
+    rate = written.get("rate")
+    if "span" in written and "rate" not in written:
+        yield Problem("span says nothing without rate", path="span", hint="add rate: 50")
+    if not isinstance(rate, int) or isinstance(rate, bool):
+        return
+    try:
+        timeout = parse_some_seconds(written.get("timeout", "5s"))
+    except ValueError:
+        return
+    if rate * timeout > MOST_AT_ONCE:
+        what = f"{rate} requests a second with a timeout of {timeout:g} s could be {rate * timeout:g} at once"
+        yield Problem(what, path="rate", hint=f"at most {MOST_AT_ONCE}: lower rate or timeout")
 
 
 def check_latency(written: Mapping[str, Any], default_timeout: str) -> Iterator[Problem]:
