@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,14 +22,24 @@ def folder_of(launch: Launch, probe: str) -> Path:
 
 
 def keep_text(launch: Launch, probe: str, name: str, text: str) -> Path:
-    """Write a text that has been redacted, for the owner alone; forget the oldest ones; return its path."""
+    """Write a text that has been redacted, for the owner alone; forget the oldest ones; return its path.
+
+    A name that is there already, of an earlier try, gets a number: nothing is overwritten.
+    """
     folder = make_private_folder(folder_of(launch, probe))
-    path = folder / quote(name, safe=" ")
+    first = folder / quote(name, safe=" ")
+    path = next(one for one in _numbered(first) if not one.exists())
     write_private(path, text)
     alike = sorted(folder.glob(f"*{path.suffix}"), key=lambda one: one.stat().st_mtime_ns, reverse=True)
     for old in alike[MOST_KEPT:]:
         old.unlink(missing_ok=True)
     return path
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    yield path
+    for number in count(2):
+        yield path.with_stem(f"{path.stem} try {number}")
 
 
 def tell_occasion(occasion: Occasion) -> str:

@@ -12,7 +12,7 @@ from wavegate.config.kinds.conditions import ConditionKeys, Expression
 
 
 class Ansible(ConditionKeys):
-    """Runs any Ansible module on each host. `good_when` and `bad_when` say what its result means."""
+    """Runs any Ansible module on each host. Good means: so say `good_when` and `bad_when` of its result."""
 
     names: ClassVar[Mapping[str, str]] = {"result": "what the module returned"}
 
