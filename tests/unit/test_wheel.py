@@ -157,4 +157,4 @@ def test_a_first_project_and_the_demo_can_be_had_from_it(project):
     project.call("wavegate", "init", "--demo", "demo")
     demo = Scratch(project.folder / "demo", python=project.python)
     assert (demo.folder / "roles/intranet/tasks/rollback.yml").exists()
-    demo.call("wavegate", "validate", *map(str, (demo.folder / "rollouts").iterdir()))
+    demo.call("wavegate", "validate", *map(str, (demo.folder / "rollouts").glob("*.yml")))
