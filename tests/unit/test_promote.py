@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.world import Bench, World, make_fleet, plan_of, wave
 from wavegate.core import events as ev
 from wavegate.core.outcomes import Reading, Status, Verdict
 from wavegate.core.overriding import find_overridable
 from wavegate.core.plan import Plan
 from wavegate.core.requests import receive
-from wavegate.core.spec import GateProbe, GateSpec, Sampling
+from wavegate.core.spec import ErrorBudget, GateProbe, GateSpec, Sampling, Scope
 from wavegate.core.state import State
 
 BAD_HOST = "pilot-01"
@@ -80,6 +82,23 @@ def test_an_override_that_comes_too_late_is_dropped() -> None:
     late = ev.GateOverridden("pilot", "after", "healthy", "ann", "too late")
     assert receive(bench.plan, state, late, bench.world.time, lambda vote: "") is None
     assert find_overridable(state, "healthy") is None
+
+
+def test_a_background_gate_whose_error_budget_is_spent_is_passed_too() -> None:
+    plan = plan_of(
+        make_fleet(pilot=2, site=2), wave("pilot", during="seen", batch=[1], in_flight=1), wave("site")
+    )
+    use = GateProbe(probe="answers", sampling=Sampling(interval=2.0))
+    seen = GateSpec(name="seen", probes=(use,), error_budget=ErrorBudget(downtime=3.0))
+    probes = {"answers": replace(plan.probes["answers"], scope=Scope.ONCE)}
+    bench = Bench(replace(plan, gates={"seen": seen}, probes=probes), World(reading=lambda *_: Reading.BAD))
+    halted = bench.run()
+    assert halted.status is Status.HALTED
+    assert halted.failed_gate == "pilot"
+    assert len(bench.world.applied) == 1
+    state = _promote(bench, halted, "seen")
+    assert state.status is Status.COMPLETED
+    assert state.wave("pilot").during.override is not None  # type: ignore[union-attr]
 
 
 def _fit() -> GateSpec:

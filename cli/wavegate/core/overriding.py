@@ -10,7 +10,7 @@ from wavegate.core.state import GateState, State
 
 def find_overridable(state: State, gate: str) -> GateState | None:
     """Return the gate of that name that keeps the rollout from going on, the newest one."""
-    sides = [one for wave in state.waves.values() for one in (wave.before, wave.after)]
+    sides = [one for wave in state.waves.values() for one in (wave.before, wave.during, wave.after)]
     shut = [one for one in sides if one and one.gate == gate and one.verdict is not Verdict.PASS]
     return max(shut, key=lambda one: one.opened_at, default=None)
 
@@ -24,12 +24,13 @@ def gate_overridden(state: State, event: ev.GateOverridden, at: float) -> None:
     gate.reason = f"overridden by {event.by}: {event.reason}"
     for series in gate.series.values():
         series.in_flight = False
-    if event.side != "after":
+    if event.side == "before":
         return
     for name in gate.out:
         host = host_of(state, name)
         if host.is_bad and host.found_bad:
             host.accepted = "found_bad"
             count_host(state, event.wave, name)
-    if state.failed_gate == event.wave:
+    here = state.wave(event.wave)
+    if not any(one and one.verdict is Verdict.FAIL for one in (here.during, here.after)):
         state.failed_gate = ""
