@@ -64,6 +64,18 @@ def test_the_json_schema_reads_it_too():
             "yields no number",
         ),
         (
+            "tcp: {port: 22}, compare",
+            "host: {disk_free: 10%}, compare",
+            "probes.fast.compare",
+            "a host probe yields no number",
+        ),
+        (
+            "tcp: {port: 22}, compare",
+            "playbook: {playbook: test.yml}, compare",
+            "probes.fast.compare",
+            "a playbook probe yields no number",
+        ),
+        (
             "fast: {tcp",
             "fast: {scope: once, tcp",
             "probes.fast.compare",
@@ -125,3 +137,9 @@ def test_what_is_refused(tmp_path, old, new, path, message):
     assert old in FILE
     problems = find_problems(tmp_path, FILE.replace(old, new))
     assert any(one.path == path and message in one.message and one.line for one in problems), problems
+
+
+def test_the_load_of_hosts_can_be_compared(tmp_path):
+    file = FILE.replace("tcp: {port: 22}, compare", "host: {load_per_core: 4, disk_free: 5%}, compare")
+    assert file != FILE
+    assert not find_problems(tmp_path, file)

@@ -453,3 +453,10 @@ def test_braces_in_what_was_seen_are_text():
 )
 def test_durations_read_as_people_write_them(seconds, text):
     assert seconds_text(seconds) == text
+
+
+def test_the_load_is_the_number_of_a_host_that_is_asked_for_it():
+    assert judge_host(asks(load_per_core=4), host(load_per_core=1.5)).value == 1.5
+    assert judge_host(asks(load_per_core=1), host(load_per_core=1.5)).value == 1.5
+    assert judge_host(asks(load_per_core=4), host(load_per_core=None)).value is None
+    assert judge_host(asks(services=("intranet",)), host()).value is None

@@ -11,9 +11,9 @@ from typing import Any
 from wavegate.config.document import join_path
 from wavegate.errors import Problem
 
-NUMERIC_KINDS = ("http", "tcp", "dns", "prometheus", "command with output: json")
+NUMERIC_KINDS = ("http", "tcp", "dns", "prometheus", "command with output: json", "host with load_per_core")
 """Kinds of ours whose measurements carry a number of which more is worse (or may be)."""
-_WITHOUT_NUMBER = ("tls", "webhook", "host")
+_WITHOUT_NUMBER = ("tls", "webhook", "ansible", "playbook", "testinfra")
 _NOT_DURING = (
     "count",
     "failure_limit",
@@ -124,6 +124,8 @@ def _check_compare(path: str, probe: Mapping[str, Any], scope: Any) -> Iterator[
     kinds = [kind for kind in _WITHOUT_NUMBER if kind in probe]
     command = probe.get("command")
     kinds += ["command"] if isinstance(command, dict) and command.get("output", "text") == "text" else []
+    host = probe.get("host")
+    kinds += ["host"] if isinstance(host, dict) and "load_per_core" not in host else []
     if kinds:
         hint = f"kinds with a number: {', '.join(NUMERIC_KINDS)}"
         yield Problem(f"a {kinds[0]} probe yields no number that could be compared", path=where, hint=hint)

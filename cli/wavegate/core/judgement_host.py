@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wavegate.core.findings import (
@@ -66,6 +66,7 @@ def judge_host(
 
     `changed_ago` is how many seconds ago the change began on this host (None: nothing was begun there).
     Bad wins over what could not be measured, and names everything that is bad. Nothing asked is an error.
+    The number is the load per core, where that was asked for.
     """
     findings = [
         *_judge_services(expected, state),
@@ -79,7 +80,9 @@ def judge_host(
         *judge_activity(expected.ports, expected.processes, expected.logs, state, changed_ago),
         *judge_fresh(expected.fresh, state),
     ]
-    return sum_up(findings, "nothing was asked of the host")
+    judgement = sum_up(findings, "nothing was asked of the host")
+    load = state.get("load_per_core") if expected.load_per_core is not None else None
+    return judgement if load is None else replace(judgement, value=float(load))
 
 
 def _judge_services(expected: HostExpectation, state: Mapping[str, Any]) -> Iterator[Finding]:
