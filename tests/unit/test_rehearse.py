@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.unit.scratch import LOCAL, Scratch
+from wavegate.bootstrap.rehearse import choose_hosts
 from wavegate.core.events import Rehearsed
 from wavegate.core.outcomes import Reading
 from wavegate.core.rehearsal import Evidence, judge_rehearsals
+from wavegate.core.spec import RehearsalSpec
+from wavegate.errors import WavegateError
+from wavegate.lab.state import LabFolder
 
 DAY = 86400.0
 MINE, OTHER = "a" * 64, "b" * 64
@@ -38,6 +43,19 @@ def test_what_rehearsals_are_worth(found: list[Evidence], reading: Reading, said
     judgement = judge_rehearsals(MINE, found, within=2 * DAY, now=DAY)
     assert judgement.reading is reading
     assert said in judgement.detail
+
+
+def test_without_a_word_about_hosts_it_is_the_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inventory = tmp_path / "inventories" / "lab" / "hosts.yml"
+    inventory.parent.mkdir(parents=True)
+    nothing = RehearsalSpec()
+    monkeypatch.setattr(LabFolder, "load", lambda self: object())
+    with pytest.raises(WavegateError, match="cannot be rehearsed"):
+        choose_hosts(tmp_path, nothing, nothing)  # the lab is half-way down: it has no inventory any more
+    inventory.touch()
+    assert choose_hosts(tmp_path, nothing, nothing) == RehearsalSpec(inventory=("inventories/lab",))
+    written = RehearsalSpec(inventory=("staging",), hosts="web")
+    assert choose_hosts(tmp_path, written, RehearsalSpec(hosts="db")) == replace(written, hosts="db")
 
 
 ROLLOUT = """
@@ -118,7 +136,7 @@ def test_a_rollback_that_does_not_bring_back_what_was_fails_the_rehearsal(projec
         ("rollback: {playbook: back.yml, gate: as-before}\n", "", "names no rollback playbook"),
         (", gate: as-before}", "}", "rollback.gate names no gate"),
         (", after: healthy", "", "nothing verifies the change"),
-        ("rehearsal: {hosts: staging}\n", "", "nothing says on which hosts"),
+        ("rehearsal: {hosts: staging}\n", "", "nothing says on which hosts, and this project has no lab"),
     ],
 )
 def test_what_cannot_be_rehearsed_is_refused_before_anything_starts(

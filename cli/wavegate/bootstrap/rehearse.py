@@ -18,6 +18,7 @@ from wavegate.core.spec import RehearsalSpec
 from wavegate.core.state import State
 from wavegate.engine.engine import Watcher
 from wavegate.errors import WavegateError
+from wavegate.lab.state import LabFolder
 
 MakeWatcher = Callable[[str, Plan], Watcher]
 """Returns who looks on while one way is walked: `there`, `back` or `there again`."""
@@ -38,15 +39,10 @@ def rehearse(file: Path, wish: RehearsalSpec, watch: MakeWatcher) -> Rehearsal:
     Raise InputError for a file that cannot be planned; WavegateError `rehearsal-impossible`.
     """
     real = prepare(file)
-    merged = replace(
-        real.spec.rehearsal,
-        **{key: value for key in ("inventory", "hosts", "gate") if (value := getattr(wish, key))},
-    )
-    if not merged.inventory and not merged.hosts:
-        raise _refuse("nothing says on which hosts", "add rehearsal: to the file, or --hosts and --inventory")
+    chosen = choose_hosts(real.project, real.spec.rehearsal, wish)
     if obstacle := find_obstacle(real.spec):
         raise _refuse(obstacle, "see docs/rehearsal.md")
-    trial = prepare_rehearsal(file, merged)
+    trial = prepare_rehearsal(file, chosen)
     there, first = start(trial, watch("there", trial.plan))
     if first.status is not Status.COMPLETED:
         return _tell(real, trial, [(there, first)], "the way there")
@@ -60,6 +56,22 @@ def rehearse(file: Path, wish: RehearsalSpec, watch: MakeWatcher) -> Rehearsal:
     again, last = start(trial, watch("there again", trial.plan))
     failed = "" if last.status is Status.COMPLETED else "the second way there"
     return _tell(real, trial, [(there, first), (there, back), (again, last)], failed)
+
+
+def choose_hosts(project: Path, written: RehearsalSpec, wish: RehearsalSpec) -> RehearsalSpec:
+    """Return where to rehearse: as wished, else as the file says, else on the project's lab.
+
+    Raise WavegateError `rehearsal-impossible` when nothing says it and no lab is up.
+    """
+    wishes = {key: value for key in ("inventory", "hosts", "gate") if (value := getattr(wish, key))}
+    chosen = replace(written, **wishes)
+    if chosen.inventory or chosen.hosts:
+        return chosen
+    lab = LabFolder(project)
+    if lab.load() is None or not lab.inventory.is_file():
+        hint = "wavegate lab up, or add rehearsal: to the file, or --hosts and --inventory"
+        raise _refuse("nothing says on which hosts, and this project has no lab", hint)
+    return replace(chosen, inventory=(str(lab.inventory.parent.relative_to(project)),))
 
 
 def _refuse(why: str, hint: str) -> WavegateError:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 def command(file: Path, hosts: str, inventory: tuple[str, ...], as_json: bool) -> ExitCode:
     """Play FILE's change there, back and there again on other hosts, and keep the result as evidence.
 
-    Each way is verified (by `verify:` and gates; the way back by `rollback.gate`), and is a rollout in the
-    journal. The evidence is bound to the hash of FILE's plan: a gate with `rehearsed: {within: 14d}` opens
-    for this very plan only.
+    Without a word about hosts, here or in FILE, it is rehearsed on the project's lab. Each way is verified
+    (by `verify:` and gates; the way back by `rollback.gate`), and is a rollout in the journal. The evidence
+    is bound to the hash of FILE's plan: a gate with `rehearsed: {within: 14d}` opens for that plan only.
 
     \b
     Example:
