@@ -190,7 +190,7 @@ class Question:
     that `patterns` named; `variables` are the rollout's extra vars; `host_variables` are names whose values
     the plan needs (for `apart`); `playbooks` are loaded by Ansible, to find mistakes before anything starts.
     `plan_only` leaves out of the answer what only batches and probes need: snapshot, rendered templates and
-    secrets.
+    secrets. Without `wants_snapshot` only the snapshot is left out.
     """
 
     inventory: tuple[str, ...] = ()
@@ -201,6 +201,7 @@ class Question:
     vault_password_files: tuple[str, ...] = ()
     templates: Mapping[str, Any] = field(default_factory=dict)
     plan_only: bool = False
+    wants_snapshot: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

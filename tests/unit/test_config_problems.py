@@ -117,7 +117,7 @@ PROBES = [
     ("{host: {disk_free: {var: 10%}}}", ".host.disk_free", "absolute paths", ""),
     ("{host: {load_per_core: 0}}", ".host.load_per_core", "a number above 0", ""),
     ("{host: {memory_free: 2GB}}", ".host.memory_free", "a percentage from 0% to 100%; got '2GB'", ""),
-    (f"{{{HTTP}, scope: all}}", ".scope", "expected host or once; got 'all'", ""),
+    (f"{{{HTTP}, scope: all}}", ".scope", "expected host or group or once; got 'all'", ""),
     (f"{{{HTTP}, soak: 3s}}", ".soak", "unknown key", "soak is a key of a gate"),
     (f"{{{HTTP}, count: 0}}", ".count", "from 1 up; got 0", ""),
     (f"{{{HTTP}, interval: 0s}}", ".interval", "above zero", ""),

@@ -131,6 +131,7 @@ def _ask_frozen(project: Path, work: Path, pattern: str) -> tuple[RolloutSpec, A
     passwords = json.loads((work / _PASSWORD_FILES).read_text(encoding="utf-8"))
     snapshot = work / SNAPSHOT
     kept = snapshot if snapshot.is_file() else None
+    question = replace(question, wants_snapshot=kept is None)
     return spec, ask(question, material, snapshot=kept, environment=passwords)
 
 

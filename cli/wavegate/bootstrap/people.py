@@ -200,4 +200,4 @@ def override(opened: OpenedRollout, watcher: Watcher, gate: str, reason: str) ->
     if row.status not in {Status.HELD, Status.HALTED, Status.WAITING, Status.INTERRUPTED}:
         raise refuse_now(opened, "its process died", f"first go on with it: wavegate resume {row.id}")
     note(opened, event)
-    return carry_on(row, opened.project, watcher)
+    return carry_on(opened, watcher)

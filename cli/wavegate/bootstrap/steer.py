@@ -36,7 +36,7 @@ def go_on(opened: OpenedRollout, watcher: Watcher, *, stays: bool = True) -> Sta
         hint = f"wavegate retry {row.id} · skip {row.id} HOST · rollback {row.id} · abort {row.id}"
         why = opened.state.reason
         raise WavegateError("rollout-halted", _name(opened), why=why, hint=hint, exit_code=ExitCode.HALTED)
-    return carry_on(row, opened.project, watcher, stays=stays)
+    return carry_on(opened, watcher, stays=stays)
 
 
 def retry(opened: OpenedRollout, watcher: Watcher, patterns: str) -> State:
@@ -51,7 +51,7 @@ def retry(opened: OpenedRollout, watcher: Watcher, patterns: str) -> State:
     done = [host for host in chosen if opened.state.host(host).outcome is Outcome.DONE]
     if bad_done := [host for host in done if not opened.state.host(host).is_bad]:
         raise refuse_now(opened, f"{', '.join(sorted(bad_done))} is done already", "name hosts that are bad")
-    return carry_on(opened.row, opened.project, watcher, retried)
+    return carry_on(opened, watcher, retried)
 
 
 def skip(opened: OpenedRollout, host: str, reason: str) -> State:
@@ -81,7 +81,7 @@ def roll_back(opened: OpenedRollout, watcher: Watcher, *, wave: str = "", patter
         raise refuse_now(opened, "the rollout has changed nothing there", hint)
     where = [one.name for one in plan.waves if not hosts.isdisjoint(one.hosts)][-1]
     started = ev.RollbackStarted(where, eligible, f"asked by {user_name()}", user_name())
-    return carry_on(opened.row, opened.project, watcher, [started])
+    return carry_on(opened, watcher, [started])
 
 
 def _wave(opened: OpenedRollout, name: str) -> PlannedWave:
@@ -97,7 +97,7 @@ def abort(opened: OpenedRollout, watcher: Watcher, reason: str) -> State:
     if row.status in CLOSED:
         raise refuse_now(opened, "it is over already", f"see `wavegate report {row.id}`")
     try:
-        return carry_on(row, opened.project, watcher, [ev.AbortRequested(user_name(), reason)])
+        return carry_on(opened, watcher, [ev.AbortRequested(user_name(), reason)])
     except WavegateError as error:
         if error.code != "material-missing":
             raise

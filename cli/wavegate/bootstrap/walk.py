@@ -6,6 +6,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,8 +14,8 @@ from pathlib import Path
 
 from wavegate.bootstrap.material import Frozen, forget_closed, forget_secrets, freeze, tell_not_written, thaw
 from wavegate.bootstrap.prepare import Prepared
-from wavegate.bootstrap.reading import open_project_journal, user_name, work_of
-from wavegate.bootstrap.wiring import wire
+from wavegate.bootstrap.reading import OpenedRollout, open_project_journal, user_name, work_of
+from wavegate.bootstrap.wiring import load_walking, wire
 from wavegate.core.events import BatchEnded, Event, RolloutEnded
 from wavegate.core.folding import fold
 from wavegate.core.obligations import tell_open
@@ -92,27 +93,36 @@ def take_back(journal: Journal, rollout_id: str, work: Path, error: BaseExceptio
 
 
 def carry_on(
-    row: RolloutRow, project: Path, watcher: Watcher, before: Sequence[Event] = (), *, stays: bool = True
+    opened: OpenedRollout, watcher: Watcher, before: Sequence[Event] = (), *, stays: bool = True
 ) -> State:
-    """Go on with a rollout from its journal and its frozen material alone.
+    """Go on with a rollout from its journal and its frozen material alone; `opened.state` goes on with it.
 
     `before` is what a person wants first. Without `stays`, it is left as soon as only time can bring it on.
     """
+    row, project, plan, state = opened.row, opened.project, opened.plan, opened.state
     journal = open_project_journal(project)
-    plan = journal.plan(row.id)
     journal.listen(row.id, time.time())
     with _one_at_a_time(project), journal.claiming():
         refuse_others(journal, plan, project, own=row.id)
         journal.acquire(row.id, time.time())
     try:
-        frozen = thaw(project, work_of(project, row.id), plan)
+        with _loading_meanwhile():
+            frozen = thaw(project, opened.work, plan)
+        fold(state, journal.read(row.id, state.seq))
     except BaseException:
         journal.release(row.id)
         raise
-    last = journal.read(row.id)[-1:]
-    not_before = last[0].at if last else 0.0
-    with wire(row.id, plan, journal, frozen, watcher, stays=stays, not_before=not_before) as engine:
-        return engine.resume(user_name(), before) if last else engine.start(user_name())
+    with wire(row.id, plan, journal, frozen, watcher, stays=stays, state=state) as engine:
+        return engine.resume(user_name(), before) if state.seq else engine.start(user_name())
+
+
+@contextmanager
+def _loading_meanwhile() -> Iterator[None]:
+    """Import what a walk needs while Ansible's own process is waited for."""
+    loading = threading.Thread(target=load_walking, name="wavegate-loading", daemon=True)
+    loading.start()
+    yield
+    loading.join()
 
 
 def end_as_it_stands(row: RolloutRow, project: Path, reason: str) -> State:

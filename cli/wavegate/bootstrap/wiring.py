@@ -18,6 +18,7 @@ from wavegate.bootstrap.reading import cache_of
 from wavegate.bootstrap.rehearsals import judge_rehearsal
 from wavegate.core.events import StopRequested
 from wavegate.core.plan import Plan
+from wavegate.core.state import State
 from wavegate.engine.engine import Engine, Watcher
 from wavegate.engine.inbox import Inbox
 from wavegate.errors import WavegateError
@@ -60,9 +61,11 @@ def wire(  # noqa: PLR0913 - what an engine is made of
     watcher: Watcher,
     *,
     stays: bool = True,
-    not_before: float = 0.0,
+    state: State | None = None,
 ) -> Iterator[Engine]:
     """Yield a wired engine that listens to signals; release the lease and every helper process afterwards.
+
+    `state` is what is known of the rollout already.
 
     When the journal cannot be written any more, what is in flight ends first: its outcomes stay on disk for
     `resume`. When the lease was taken over, what is in flight is the new owner's business.
@@ -82,11 +85,12 @@ def wire(  # noqa: PLR0913 - what an engine is made of
         journal=journal,
         executor=executor,
         prober=prober,
-        clock=SystemClock(not_before),
+        clock=SystemClock(state.at if state else 0.0),
         inbox=Inbox(),
         watcher=watcher,
         signatures=make_signatures(rollout_id, plan, frozen.material),
         stays=stays,
+        state=state or State(),
     )
     lost = False
     try:
@@ -106,6 +110,13 @@ def wire(  # noqa: PLR0913 - what an engine is made of
             executor.close()
         if engine.state.is_closed:
             forget_secrets(frozen.work)
+
+
+def load_walking() -> None:
+    """Import what a walk needs, for a thread that has nothing else to do."""
+    import wavegate.adapters.executor
+    import wavegate.adapters.probes.ansible_host
+    import wavegate.adapters.probes.prober  # noqa: F401
 
 
 def make_signatures(rollout_id: str, plan: Plan, material: Path) -> SshSignatures:

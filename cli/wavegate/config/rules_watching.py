@@ -61,7 +61,8 @@ def _uses_of_gates(data: Mapping[str, Any]) -> tuple[set[str], dict[str, str]]:
     rollback = data.get("rollback")
     elsewhere: list[tuple[Any, str]] = [(data.get("before"), "before the first wave")]
     elsewhere += [(wave.get("before"), "before a wave") for wave in entries]
-    elsewhere += [(wave.get("after"), "after a wave") for wave in entries if wave.get("after") in during]
+    after = [wave["after"] for wave in entries if isinstance(wave.get("after"), str)]
+    elsewhere += [(name, "after a wave") for name in after if name in during]
     elsewhere.append((rollback.get("gate") if isinstance(rollback, dict) else None, "after the rollback"))
     return during, {name: where for name, where in elsewhere if isinstance(name, str) and name.strip()}
 
@@ -103,7 +104,8 @@ def _check_background(
 
 def _check_probe(name: str, probe: Mapping[str, Any]) -> Iterator[Problem]:
     path = join_path("probes", name)
-    scope = probe.get("scope", "host")
+    written = probe.get("scope", "host")
+    scope = written if isinstance(written, str) else ""
     if scope == "group" and "by" not in probe:
         hint = "by: a host variable such as cluster, or the beginning of groups' names such as site_"
         yield Problem("scope: group needs by", path=join_path(path, "scope"), hint=hint)

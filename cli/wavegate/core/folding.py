@@ -267,7 +267,13 @@ def _skipped(state: State, event: ev.HostSkipped, at: float) -> None:  # noqa: A
 
 
 def _judge_anew(state: State) -> None:
-    """Forget what stopped the rollout: it is judged again by what is known now."""
+    """Forget what stopped the rollout: it is judged again by what is known now, a failed gate looks anew."""
+    if state.failed_gate:
+        here = wave_of(state, state.failed_gate)
+        for side in ("during", "after"):
+            gate: GateState | None = getattr(here, side)
+            if gate and gate.verdict is Verdict.FAIL:
+                setattr(here, side, None)
     state.breach, state.failed_gate = None, ""
 
 

@@ -65,9 +65,10 @@ class Engine:
     def resume(self, by: str, before: Sequence[ev.Event] = ()) -> State:
         """Account for what a dead process left in flight, then go on as `start` does.
 
-        `before` is what a person wants first: hosts done again, skipped or put back, or the end.
+        `before` is what a person wants first: hosts done again, skipped or put back, or the end. What the
+        state has folded already is not read again.
         """
-        fold(self.state, self.journal.read(self.rollout_id))
+        fold(self.state, self.journal.read(self.rollout_id, self.state.seq))
         for pinned in self.state.pins.values():
             self.executor.acknowledge(pinned)
         for name, batch in list(self.state.in_flight.items()):

@@ -107,7 +107,7 @@ def _answer(
 
 def _read_inventory(question: Question, sources: list[str], loader: DataLoader, doing: Doing) -> Inventory:
     """Return the inventory, read without Python's collector: it looks for garbage where there is none."""
-    inventory = Inventory(loader, sources, doing, keep=not question.plan_only)
+    inventory = Inventory(loader, sources, doing, keep=question.wants_snapshot and not question.plan_only)
     gc.disable()
     try:
         inventory.read()

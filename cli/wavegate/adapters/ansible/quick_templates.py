@@ -7,7 +7,7 @@ filters, strings that are templates of something unusual.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -43,15 +43,50 @@ class NotPlainError(Exception):
 
 def fill(template: Any, variables: Mapping[str, Any]) -> Any:
     """Return the data with its templates filled in, of Python's own types; raise NotPlainError."""
-    if isinstance(template, str):
-        return _fill_text(template, variables, 0)
-    if isinstance(template, Mapping):
-        return {_key(key): fill(item, variables) for key, item in template.items()}
-    if isinstance(template, list | tuple):
-        return [fill(item, variables) for item in template]
-    if template is None or type(template) in {bool, int, float}:
-        return template
+    return prepare(template)(variables)
+
+
+Fill = Callable[[Mapping[str, Any]], Any]
+
+
+def prepare(template: Any) -> Fill:
+    """Return what fills the template in, for host after host; it raises NotPlainError.
+
+    What no variable has a part in is made once, and is the same object for all hosts.
+    """
+    try:
+        is_fixed, made = _prepare(template)
+    except NotPlainError:
+        return _never
+    return (lambda _: made) if is_fixed else made
+
+
+def _never(variables: Mapping[str, Any]) -> Any:  # noqa: ARG001
     raise NotPlainError
+
+
+def _prepare(template: Any) -> tuple[bool, Any]:
+    """Return whether it is the same for every host, and what it is, or else what fills it in."""
+    if isinstance(template, str):
+        if "{" not in template and not template.startswith("#"):
+            return True, "".join(template)
+        return False, lambda variables: _fill_text(template, variables, 0)
+    if isinstance(template, Mapping):
+        return _prepare_parts({_key(key): _prepare(item) for key, item in template.items()})
+    if isinstance(template, list | tuple):
+        is_fixed, made = _prepare_parts(dict(enumerate(map(_prepare, template))))
+        return (True, list(made.values())) if is_fixed else (False, lambda of: list(made(of).values()))
+    if template is None or type(template) in {bool, int, float}:
+        return True, template
+    raise NotPlainError
+
+
+def _prepare_parts(parts: Mapping[Any, tuple[bool, Any]]) -> tuple[bool, Any]:
+    frame = {key: made for key, (_, made) in parts.items()}
+    moving = {key: made for key, (is_fixed, made) in parts.items() if not is_fixed}
+    if not moving:
+        return True, frame
+    return False, lambda variables: frame | {key: part(variables) for key, part in moving.items()}
 
 
 def _fill_text(text: str, variables: Mapping[str, Any], depth: int) -> Any:

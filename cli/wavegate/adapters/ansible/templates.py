@@ -6,14 +6,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.template import Templar, trust_as_template
 
 from wavegate.adapters.ansible.patterns import near
-from wavegate.adapters.ansible.quick_templates import NotPlainError, fill
+from wavegate.adapters.ansible.quick_templates import Fill, NotPlainError, prepare
 from wavegate.adapters.ansible.reading import describe
 from wavegate.adapters.ansible.repeatable import are_repeatable
 from wavegate.ports import AnsibleProblem
@@ -53,10 +53,13 @@ class View:
         self._templar = templar
         self._ready = False
 
-    def fill(self, template: Any) -> Any:
-        """Return the template's value as JSON data; raise whatever Ansible and its plugins raise."""
+    def fill(self, template: Any, quick: Fill | None = None) -> Any:
+        """Return the template's value as JSON data; raise whatever Ansible and its plugins raise.
+
+        `quick` is what `prepare` made of the template, where it is filled in more than once.
+        """
         try:
-            return fill(template, self.variables)
+            return (quick or prepare(template))(self.variables)
         except NotPlainError:
             if not self._ready:
                 self._templar.available_variables = self.variables
@@ -88,6 +91,7 @@ class Renderer:
     def __init__(self, templates: Mapping[str, Any], names: Sequence[str], *, keep: bool = True) -> None:
         self._keep = keep
         self._templates = {key: trust(template) for key, template in templates.items()}
+        self._quick = {key: prepare(template) for key, template in self._templates.items()}
         self._names = {name: trust("{{ " + name + " }}") for name in names}
         self.rendered: dict[str, dict[str, Any]] = {key: {} for key in templates}
         self.values: dict[str, dict[str, str]] = {name: {} for name in names}
@@ -99,7 +103,8 @@ class Renderer:
             if name in view.variables:
                 self._try(name, host, view, template, lambda value, n=name: self._set_value(n, host, value))
         for key, template in self._templates.items() if templates else ():
-            self._try(key, host, view, template, lambda value, k=key: self._set_rendered(k, host, value))
+            keep = partial(self._set_rendered, key, host)
+            self._try(key, host, view, template, keep, self._quick[key])
 
     def blame_variables(self, host: str, error: Exception, hint: str) -> None:
         """Remember that the host's variables could not be read."""
@@ -121,9 +126,11 @@ class Renderer:
         if self._keep:
             self.rendered[key][host] = value
 
-    def _try(self, subject: str, host: str, view: View, template: Any, keep: Any) -> None:
+    def _try(  # noqa: PLR0913, PLR0917 - what a mistake is told by
+        self, subject: str, host: str, view: View, template: Any, keep: Any, quick: Fill | None = None
+    ) -> None:
         try:
-            keep(view.fill(template))
+            keep(view.fill(template, quick))
         except Exception as error:  # noqa: BLE001 - filters and lookups raise anything
             parts = [part for part in _parts(template) if _fails(view, part)]
             for part in parts:
