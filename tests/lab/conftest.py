@@ -86,7 +86,10 @@ class Project:
         """Return events of the latest rollout, if it is called `name`: none before it was started."""
         if not (self.root / ".wavegate" / "journal.db").exists():
             return []
-        newest = self.read("history")["rollouts"][:1]
+        try:
+            newest = self.read("history")["rollouts"][:1]
+        except subprocess.CalledProcessError:  # the file is there, and its tables are being made
+            return []
         if not newest or newest[0]["name"] != name:
             return []
         return [event for event in self.read("events", newest[0]["id"])["events"] if event["kind"] == kind]
