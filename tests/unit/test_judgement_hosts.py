@@ -15,7 +15,7 @@ from wavegate.core.judgement_activity import LogWatch
 from wavegate.core.judgement_host import HostExpectation, judge_host
 from wavegate.core.judgement_playbook import judge_finished
 from wavegate.core.judgement_software import PackageWish, UpdatesWish
-from wavegate.core.judgement_suite import CaseResult, Result, judge_suite
+from wavegate.core.judgement_suite import Result, SuiteCase, judge_suite
 from wavegate.core.judgement_time import TimeWish
 from wavegate.core.outcomes import Outcome, Reading
 
@@ -298,7 +298,7 @@ def test_what_could_not_be_ended_on_the_host_is_told():
 
 
 def ran(result, host="web1", test="test_it", message=""):
-    return CaseResult(host, test, result, message)
+    return SuiteCase(host, test, result, message)
 
 
 SUITES = [

@@ -11,7 +11,7 @@ from wavegate.core.overriding import find_overridable
 from wavegate.core.plan import Plan
 from wavegate.core.requests import receive
 from wavegate.core.spec import ErrorBudget, GateProbe, GateSpec, Sampling, Scope
-from wavegate.core.state import State
+from wavegate.core.state import GateState, State, WaveState
 
 BAD_HOST = "pilot-01"
 
@@ -45,7 +45,7 @@ def test_a_failed_gate_is_passed_once_and_its_bad_hosts_count_no_more() -> None:
     assert gate is not None
     assert gate.override is not None
     assert gate.reason == "overridden by ann: checked by hand"
-    assert state.host(BAD_HOST).accepted == "found_bad"
+    assert state.host(BAD_HOST).accepted
     assert not state.counts.made_bad
 
 
@@ -99,6 +99,14 @@ def test_a_background_gate_whose_error_budget_is_spent_is_passed_too() -> None:
     state = _promote(bench, halted, "seen")
     assert state.status is Status.COMPLETED
     assert state.wave("pilot").during.override is not None  # type: ignore[union-attr]
+
+
+def test_a_gate_that_only_watches_keeps_nothing_from_going_on() -> None:
+    watching = GateState("pilot", "during", "seen", 0.0, ())
+    state = State(waves={"pilot": WaveState(during=watching)})
+    assert find_overridable(state, "seen") is None
+    watching.verdict = Verdict.INCONCLUSIVE
+    assert find_overridable(state, "seen") is watching
 
 
 def _fit() -> GateSpec:

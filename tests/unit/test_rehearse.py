@@ -9,11 +9,21 @@ from pathlib import Path
 import pytest
 
 from tests.unit.scratch import LOCAL, Scratch
+from tests.world import make_spec, wave
 from wavegate.bootstrap.rehearse import choose_hosts
 from wavegate.core.events import Rehearsed
 from wavegate.core.outcomes import Reading
-from wavegate.core.rehearsal import Evidence, judge_rehearsals
-from wavegate.core.spec import RehearsalSpec
+from wavegate.core.rehearsal import Evidence, judge_rehearsals, make_rehearsal
+from wavegate.core.spec import (
+    ApprovalSpec,
+    CompareSpec,
+    GateProbe,
+    GateSpec,
+    ProbeSpec,
+    RehearsalSpec,
+    Sampling,
+    Scope,
+)
 from wavegate.errors import WavegateError
 from wavegate.lab.state import LabFolder
 
@@ -43,6 +53,18 @@ def test_what_rehearsals_are_worth(found: list[Evidence], reading: Reading, said
     judgement = judge_rehearsals(MINE, found, within=2 * DAY, now=DAY)
     assert judgement.reading is reading
     assert said in judgement.detail
+
+
+def test_hosts_of_a_rehearsal_are_compared_with_nobody() -> None:
+    compared = ProbeSpec(
+        name="p", kind="tcp", scope=Scope.HOST, settings={}, timeout=1.0, compare=CompareSpec(at_most=0.2)
+    )
+    gate = GateSpec(name="g", probes=(GateProbe(probe="p", sampling=Sampling()),), approval=ApprovalSpec())
+    spec = make_spec(wave("all", after="g"), probes={"p": compared}, gates={"g": gate})
+    trial = make_rehearsal(spec, RehearsalSpec(hosts="lab"))
+    assert trial.probes["p"].compare is None
+    assert trial.gates["g"].approval is None
+    assert [(one.hosts, one.after) for one in trial.waves] == [("lab", "g")]
 
 
 def test_without_a_word_about_hosts_it_is_the_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,6 +158,11 @@ def test_a_rollback_that_does_not_bring_back_what_was_fails_the_rehearsal(projec
         ("rollback: {playbook: back.yml, gate: as-before}\n", "", "names no rollback playbook"),
         (", gate: as-before}", "}", "rollback.gate names no gate"),
         (", after: healthy", "", "nothing verifies the change"),
+        (
+            "healthy: {probes: [changed], interval: 500ms}",
+            "healthy: {approval: {}}",
+            "nothing verifies the change",
+        ),
         ("rehearsal: {hosts: staging}\n", "", "nothing says on which hosts, and this project has no lab"),
     ],
 )

@@ -104,7 +104,7 @@ def thaw(project: Path, work: Path, plan: Plan) -> Frozen:
     if not kept:
         _require_hosts(plan, answer)
         write_private_json(snapshot, answer.snapshot)
-    return Frozen(project, work, _material_of(work), spec, answer)
+    return Frozen(project, work, find_material(work), spec, answer)
 
 
 def match_hosts(project: Path, work: Path, pattern: str) -> tuple[str, ...]:
@@ -123,7 +123,7 @@ def _ask_frozen(project: Path, work: Path, pattern: str) -> tuple[RolloutSpec, A
     """Ask Ansible about the frozen material and, while there is one, the inventory as it was read."""
     from wavegate.adapters.ansible import ask
 
-    material = _material_of(work)
+    material = find_material(work)
     spec = _load_frozen(work)
     question = make_question(spec)
     unlocking = tuple(str(project / path) for path in question.vault_password_files)
@@ -145,7 +145,8 @@ def _load_frozen(work: Path) -> RolloutSpec:
     return make_rehearsal(spec, RehearsalSpec(**{**wish, "inventory": tuple(wish["inventory"])}))
 
 
-def _material_of(work: Path) -> Path:
+def find_material(work: Path) -> Path:
+    """Return the folder with a rollout's frozen material; raise WavegateError `material-missing`."""
     material = (work / "material").resolve()
     for path in (material, work / "rollout.yml", work / _PASSWORD_FILES):
         if not path.exists():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wavegate.bootstrap.reading import OpenedRollout, open_project_journal, user_name
+from wavegate.bootstrap.material import find_material
+from wavegate.bootstrap.reading import (
+    OpenedRollout,
+    look_into_project_journal,
+    open_project_journal,
+    user_name,
+)
 from wavegate.bootstrap.steer import note, refuse_now
 from wavegate.bootstrap.walk import carry_on
 from wavegate.bootstrap.wiring import make_signatures
@@ -24,9 +27,6 @@ from wavegate.core.votes import find_asking, find_objection
 from wavegate.engine.engine import Watcher
 from wavegate.errors import WavegateError
 from wavegate.ports import RolloutRow
-
-EVIDENCE = "evidence"
-"""Folder below the rollout's own in which the evidence of sign-offs is kept, each file by its sha256."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,19 +86,14 @@ def make_vote(opened: OpenedRollout, gate: GateState, ballot: Ballot) -> ev.Vote
 
 
 def _make_case(name: str, result: str, file: Path | None) -> ev.CaseResult:
+    from wavegate.adapters.sign_off import digest_evidence
+
     if not result:
         hint = f"say how it went: --case '{name}=passed'"
         raise WavegateError("evidence-missing", f"there is evidence of {name!r}, and no result", hint=hint)
     if file is None:
         return ev.CaseResult(name, result)
-    try:
-        with file.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise WavegateError(
-            "evidence-missing", f"the evidence of {name!r} cannot be read: {file}", why=str(error.strerror)
-        ) from error
-    return ev.CaseResult(name, result, file.name, digest)
+    return ev.CaseResult(name, result, file.name, digest_evidence(name, file))
 
 
 def cast(opened: OpenedRollout, gate: GateState, ballot: Ballot) -> tuple[ev.VoteCast, State | None]:
@@ -106,6 +101,7 @@ def cast(opened: OpenedRollout, gate: GateState, ballot: Ballot) -> tuple[ev.Vot
 
     Raise WavegateError `vote-refused` for one that does not count; that is in the journal then.
     """
+    from wavegate.adapters.sign_off import keep_evidence
     from wavegate.adapters.signatures import find_fingerprint, read_signature, sign
 
     vote = make_vote(opened, gate, ballot)
@@ -117,7 +113,7 @@ def cast(opened: OpenedRollout, gate: GateState, ballot: Ballot) -> tuple[ev.Vot
     vote = replace(vote, signature=signature, key=find_fingerprint(signature) if signature else "")
     fault = ""
     if signature:
-        signatures = make_signatures(opened.row.id, opened.plan, opened.work / "material")
+        signatures = make_signatures(opened.row.id, opened.plan, find_material(opened.work))
         fault = signatures.find_fault(vote)
     why = find_objection(opened.plan, opened.state, vote, time.time(), fault)
     if why:
@@ -127,23 +123,10 @@ def cast(opened: OpenedRollout, gate: GateState, ballot: Ballot) -> tuple[ev.Vot
             f"the vote of {vote.by} at gate {vote.gate} does not count: {why}",
             hint=f"see what is asked, and of whom: wavegate votes {opened.row.id}",
         )
-    _keep_evidence(opened, ballot)
+    kept = {case.name: case.sha256 for case in vote.cases}
+    for name, file in ballot.evidence:
+        keep_evidence(opened.work, name, file, kept[name])
     return vote, _say(opened, vote)
-
-
-def _keep_evidence(opened: OpenedRollout, ballot: Ballot) -> None:
-    """Copy the evidence beside the rollout, readable by its owner only, under its checksum."""
-    for _, file in ballot.evidence:
-        folder = opened.work / EVIDENCE
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with file.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        target = folder / f"{digest}-{file.name}"
-        part = target.with_name(target.name + ".part")
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with file.open("rb") as stream, os.fdopen(descriptor, "wb") as copy:
-            shutil.copyfileobj(stream, copy)
-        part.rename(target)
 
 
 def _say(opened: OpenedRollout, event: ev.Event) -> State | None:
@@ -156,16 +139,13 @@ def _say(opened: OpenedRollout, event: ev.Event) -> State | None:
 
 def find_before(opened: OpenedRollout) -> Before | None:
     """Return the rollout of this name that was made last before this one, with what is different since."""
-    journal = open_project_journal(opened.project)
-    earlier = [
-        row
-        for row in journal.rollouts()
-        if row.name == opened.row.name and row.id != opened.row.id and row.created_at < opened.row.created_at
-    ]
-    if not earlier:
-        return None
-    newest = max(earlier, key=lambda row: row.created_at)
-    old = journal.plan(newest.id)
+    with look_into_project_journal(opened.project) as journal:
+        namesakes = [row for row in journal.rollouts() if row.name == opened.row.name]
+        earlier = [row for row in namesakes if row.created_at < opened.row.created_at]
+        if not earlier:
+            return None
+        newest = max(earlier, key=lambda row: row.created_at)
+        old = journal.plan(newest.id)
     return Before(newest, (*compare_plans(old, opened.plan), *_find_changed_files(opened, old)))
 
 
@@ -194,10 +174,7 @@ def override(opened: OpenedRollout, watcher: Watcher, gate: str, reason: str) ->
     if opened.state.rollback:
         raise refuse_now(opened, "it is being put back", f"see `wavegate report {row.id}`")
     event = ev.GateOverridden(shut.wave, shut.side, gate, user_name(), reason)
-    if row.status in WALKING and not opened.died:
-        _say(opened, event)
-        return None
-    if row.status not in {Status.HELD, Status.HALTED, Status.WAITING, Status.INTERRUPTED}:
+    standing_still = {Status.HELD, Status.HALTED, Status.WAITING, Status.INTERRUPTED}
+    if opened.died or row.status not in WALKING | standing_still:
         raise refuse_now(opened, "its process died", f"first go on with it: wavegate resume {row.id}")
-    note(opened, event)
-    return carry_on(opened, watcher)
+    return None if _say(opened, event) is None else carry_on(opened, watcher)

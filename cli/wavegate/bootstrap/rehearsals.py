@@ -21,7 +21,7 @@ def find_rehearsals(project: Path, name: str) -> list[Evidence]:
     try:
         with look_into_project_journal(project) as journal:
             rows = [row for row in journal.rollouts() if row.name == PREFIX + name]
-            ends = [(row.id, journal.read(row.id)[-1:]) for row in rows[:_MOST]]
+            ends = [(row.id, journal.read(row.id, journal.tail(row.id)[0] - 1)) for row in rows[:_MOST]]
     except WavegateError as error:
         if error.code != "no-rollouts":
             raise

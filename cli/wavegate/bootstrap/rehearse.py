@@ -40,9 +40,10 @@ def rehearse(file: Path, wish: RehearsalSpec, watch: MakeWatcher) -> Rehearsal:
     """
     real = prepare(file)
     chosen = choose_hosts(real.project, real.spec.rehearsal, wish)
-    if obstacle := find_obstacle(real.spec):
+    if obstacle := find_obstacle(real.spec, chosen):
         raise _refuse(obstacle, "see docs/rehearsal.md")
     trial = prepare_rehearsal(file, chosen)
+    _require_same_content(real, trial)
     there, first = start(trial, watch("there", trial.plan))
     if first.status is not Status.COMPLETED:
         return _tell(real, trial, [(there, first)], "the way there")
@@ -56,6 +57,17 @@ def rehearse(file: Path, wish: RehearsalSpec, watch: MakeWatcher) -> Rehearsal:
     again, last = start(trial, watch("there again", trial.plan))
     failed = "" if last.status is Status.COMPLETED else "the second way there"
     return _tell(real, trial, [(there, first), (there, back), (again, last)], failed)
+
+
+def _require_same_content(real: Prepared, trial: Prepared) -> None:
+    """Raise WavegateError `project-changed` when what is rehearsed is not what the evidence would be for."""
+    parts = ("rollout file", "project")
+    if changed := [part for part in parts if real.plan.digests[part] != trial.plan.digests[part]]:
+        raise WavegateError(
+            "project-changed",
+            f"the {' and the '.join(changed)} changed while the rehearsal was prepared",
+            hint="nothing was started; rehearse again",
+        )
 
 
 def choose_hosts(project: Path, written: RehearsalSpec, wish: RehearsalSpec) -> RehearsalSpec:

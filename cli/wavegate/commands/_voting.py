@@ -92,9 +92,11 @@ def vote(  # noqa: PLR0913 - the options of a vote
         talk.print(render_asked(look_at(opened, asking)))
         click.confirm(f"{choice} at gate {asking.gate}?", abort=True, err=True)
     counted, state = cast(opened, asking, ballot)
-    talk.print(f"{choice} of {counted.by} at gate {counted.gate} counts", markup=False)
-    if state is not None:
-        talk.print(f"go on: wavegate resume {opened.row.id}", markup=False)
+    said = f"{choice} of {counted.by} at gate {counted.gate}"
+    if state is None:
+        talk.print(f"{said}: handed to the process that walks rollout {opened.row.id}", markup=False)
+    else:
+        talk.print(f"{said} counts; go on: wavegate resume {opened.row.id}", markup=False)
     return ExitCode.DONE
 
 

@@ -239,7 +239,7 @@ def _retried(state: State, event: ev.HostsRetried, at: float) -> None:  # noqa: 
     for name in event.hosts:
         host = host_of(state, name)
         _promise_another_turn(host)
-        host.found_bad = host.accepted = ""
+        host.found_bad, host.accepted = "", False
         count_host(state, event.wave, name)
         wave_of(state, event.wave).skipped.discard(name)
     for index in event.batches:

@@ -23,7 +23,7 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class CaseResult:
+class SuiteCase:
     """One test on one host ("" for a test that asks no host); `message` says why it did not pass."""
 
     host: str
@@ -32,7 +32,7 @@ class CaseResult:
     message: str = ""
 
 
-def judge_suite(host: str, results: Sequence[CaseResult], trouble: str = "") -> Judgement:
+def judge_suite(host: str, results: Sequence[SuiteCase], trouble: str = "") -> Judgement:
     """Return what the suite's tests say about the host; `trouble` is what kept the suite from its end.
 
     One failed test is bad, whatever else there is. A broken test, trouble, or no test that passed on this
@@ -62,10 +62,10 @@ def judge_suite(host: str, results: Sequence[CaseResult], trouble: str = "") -> 
     return Judgement(Reading.GOOD, f"{count_text(len(passed), 'test')} passed{more}: {_names(passed)}")
 
 
-def _tell(results: Sequence[CaseResult]) -> str:
+def _tell(results: Sequence[SuiteCase]) -> str:
     told = [f"{one.test}: {one.message}" if one.message else one.test for one in results[:_NAMED]]
     return "; ".join(told) + (f"; and {len(results) - _NAMED} more" if len(results) > _NAMED else "")
 
 
-def _names(results: Sequence[CaseResult]) -> str:
+def _names(results: Sequence[SuiteCase]) -> str:
     return ", ".join(one.test for one in results)

@@ -26,30 +26,34 @@ class Evidence:
     event: ev.Rehearsed
 
 
-def find_obstacle(spec: RolloutSpec) -> str:
+def find_obstacle(spec: RolloutSpec, wish: RehearsalSpec) -> str:
     """Return why the rollout cannot be rehearsed, "" when it can: each way needs what verifies it."""
     if not spec.playbooks.get(Procedure.ROLLBACK):
         return "it names no rollback playbook"
     if not spec.rollback.gate:
         return "nothing verifies its rollback: rollback.gate names no gate"
-    if not spec.playbooks.get(Procedure.VERIFY) and not gate_of(spec):
+    if not spec.playbooks.get(Procedure.VERIFY) and not gate_of(spec, wish):
         return "nothing verifies the change: there is no verify playbook, and no gate after the first wave"
     return ""
 
 
-def gate_of(spec: RolloutSpec) -> str:
-    """Return the gate that a rehearsal passes after the change: its own, or that after the first wave."""
-    return spec.rehearsal.gate or next((wave.after for wave in spec.waves if wave.after), "")
+def gate_of(spec: RolloutSpec, wish: RehearsalSpec) -> str:
+    """Return the gate that a rehearsal passes after the change: the one wished for, or after the first wave.
+
+    A gate that measures nothing verifies nothing, and is none.
+    """
+    named = [wish.gate, *(wave.after for wave in spec.waves)]
+    measuring = (name for name in named if name and _only_measuring(spec, spec.gates[name]).probes)
+    return next(measuring, "")
 
 
 def make_rehearsal(spec: RolloutSpec, wish: RehearsalSpec) -> RolloutSpec:
-    """Return the rollout that rehearses: one wave on the hosts wished for, with gates that ask nobody.
+    """Return the rollout that rehearses: one wave on the hosts wished for.
 
-    Nothing is put back by a policy: the rehearsal puts everything back itself.
+    Its gates ask nobody, and compare with nobody: all hosts are changed. Nothing is put back by a policy: the
+    rehearsal puts everything back itself.
     """
-    gates = {name: _only_measuring(spec, gate) for name, gate in spec.gates.items()}
-    after = wish.gate or gate_of(spec)
-    after = after if after and gates[after].probes else ""
+    after = gate_of(spec, wish)
     return replace(
         spec,
         name=PREFIX + spec.name,
@@ -59,7 +63,8 @@ def make_rehearsal(spec: RolloutSpec, wish: RehearsalSpec) -> RolloutSpec:
         before="",
         failure_budget=None,
         on_breach=OnBreach.HALT,
-        gates=gates,
+        probes={name: replace(probe, compare=None) for name, probe in spec.probes.items()},
+        gates={name: _only_measuring(spec, gate) for name, gate in spec.gates.items()},
         waves=(WaveSpec(name="rehearsal", path="rehearsal", hosts=wish.hosts or spec.hosts, after=after),),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wavegate.core import events as ev
-from wavegate.core.outcomes import Verdict
+from wavegate.core.overriding import is_shut
 from wavegate.core.plan import Plan
 from wavegate.core.state import GateState, State
 from wavegate.core.votes import find_objection
@@ -24,7 +24,7 @@ def receive(
         return refuse(event, why) if why else event
     if isinstance(event, ev.GateOverridden):
         gate: GateState | None = getattr(state.wave(event.wave), event.side)
-        return event if gate and gate.verdict is not Verdict.PASS else None
+        return event if gate and is_shut(gate) else None
     return event
 
 

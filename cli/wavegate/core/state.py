@@ -71,8 +71,8 @@ class HostState:
     stood: tuple[Outcome, bool, bool, str] | None = None
     """Outcome, `doubtful`, `is_sick` and `found_bad` before another turn was promised, until that comes."""
     found_bad: str = ""
-    accepted: str = ""
-    """In which way it was bad when a person let the rollout pass nevertheless; it counts as bad no more."""
+    accepted: bool = False
+    """A person let the rollout pass though it was found bad: it counts as bad no more."""
     forward: Outcome | None = None
     """The outcome of the way forward, where `outcome` tells the rollback's."""
     counted: tuple[bool, str, bool] = (False, "", False)

@@ -33,7 +33,7 @@ from wavegate.adapters.probes.junit_files import merge_junit
 from wavegate.adapters.probes.kept import keep_text
 from wavegate.adapters.probes.settings import UnusableSettingsError
 from wavegate.adapters.redact import Redactor
-from wavegate.core.judgement_suite import CaseResult, Result
+from wavegate.core.judgement_suite import Result, SuiteCase
 
 PROCESSES_AT_ONCE = 8
 """Hosts are shared out to so many processes at the most: one that hangs delays only those of its share."""
@@ -63,7 +63,7 @@ class SuiteQuestion:
 class SuiteAnswer:
     """What the tests said, and host -> why its share did not get to its end."""
 
-    results: Sequence[CaseResult]
+    results: Sequence[SuiteCase]
     troubles: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -279,11 +279,11 @@ class _Share:
         """Have pytest write its report and leave."""
         self._signal(signal.SIGINT)
 
-    def results(self) -> list[CaseResult]:
+    def results(self) -> list[SuiteCase]:
         """Return what the tests said that came to their end."""
         found = [line for line in self._lines() if "test" in line]
         return [
-            CaseResult(line["host"], line["test"], Result(line["result"]), self.redact(line["message"]))
+            SuiteCase(line["host"], line["test"], Result(line["result"]), self.redact(line["message"]))
             for line in found
         ]
 
