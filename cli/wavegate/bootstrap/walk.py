@@ -6,7 +6,6 @@ import fcntl
 import os
 import secrets
 import shutil
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,7 +14,7 @@ from pathlib import Path
 from wavegate.bootstrap.material import Frozen, forget_closed, forget_secrets, freeze, tell_not_written, thaw
 from wavegate.bootstrap.prepare import Prepared
 from wavegate.bootstrap.reading import OpenedRollout, open_project_journal, user_name, work_of
-from wavegate.bootstrap.wiring import load_walking, wire
+from wavegate.bootstrap.wiring import wire
 from wavegate.core.events import BatchEnded, Event, RolloutEnded
 from wavegate.core.folding import fold
 from wavegate.core.obligations import tell_open
@@ -106,23 +105,13 @@ def carry_on(
         refuse_others(journal, plan, project, own=row.id)
         journal.acquire(row.id, time.time())
     try:
-        with _loading_meanwhile():
-            frozen = thaw(project, opened.work, plan)
+        frozen = thaw(project, opened.work, plan)
         fold(state, journal.read(row.id, state.seq))
     except BaseException:
         journal.release(row.id)
         raise
     with wire(row.id, plan, journal, frozen, watcher, stays=stays, state=state) as engine:
         return engine.resume(user_name(), before) if state.seq else engine.start(user_name())
-
-
-@contextmanager
-def _loading_meanwhile() -> Iterator[None]:
-    """Import what a walk needs while Ansible's own process is waited for."""
-    loading = threading.Thread(target=load_walking, name="wavegate-loading", daemon=True)
-    loading.start()
-    yield
-    loading.join()
 
 
 def end_as_it_stands(row: RolloutRow, project: Path, reason: str) -> State:

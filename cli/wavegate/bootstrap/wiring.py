@@ -112,13 +112,6 @@ def wire(  # noqa: PLR0913 - what an engine is made of
             forget_secrets(frozen.work)
 
 
-def load_walking() -> None:
-    """Import what a walk needs, for a thread that has nothing else to do."""
-    import wavegate.adapters.executor
-    import wavegate.adapters.probes.ansible_host
-    import wavegate.adapters.probes.prober  # noqa: F401
-
-
 def make_signatures(rollout_id: str, plan: Plan, material: Path) -> SshSignatures:
     """Return who verifies signed votes, by the allowed signers that were frozen with the plan."""
     from wavegate.adapters.signatures import SshSignatures
