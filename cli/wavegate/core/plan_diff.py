@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from wavegate.core.plan import Plan, PlannedWave, to_data
+from wavegate.core.quantity import some
 
 _SHOWN = 6
 _SETTINGS = (
@@ -68,9 +69,8 @@ def _sizes(wave: PlannedWave) -> str:
 def _compare_names(what: str, old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
     for word, names in (("added", sorted({*new} - {*old})), ("gone", sorted({*old} - {*new}))):
         if names:
-            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
             kind = f"{what}s" if len(names) > 1 else what
-            yield f"{kind} {word}: {', '.join(names[:_SHOWN])}{more}"
+            yield f"{kind} {word}: {some(names)}"
 
 
 def _compare_value(what: str, old: Any, new: Any) -> Iterator[str]:

@@ -13,10 +13,9 @@ from wavegate.core.batching import make_batches
 from wavegate.core.comparison import note_comparisons
 from wavegate.core.fleet import Fleet
 from wavegate.core.plan import Plan, PlannedWave
+from wavegate.core.quantity import some
 from wavegate.core.spec import Budget, BudgetSpec, Order, RolloutSpec, Scope, WaveSpec
 from wavegate.errors import InputError, Problem
-
-_MOST_NAMES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,7 @@ def _expand(wave: WaveSpec, fleet: Fleet, problems: list[Problem]) -> list[tuple
     groups = _match_groups(wave, fleet)
     if not groups and not wave.may_be_empty:
         near = get_close_matches(wave.each.rstrip("*"), list(fleet.groups), n=3, cutoff=0.5)
-        hint = f"groups: {_some(near or list(fleet.groups))}"
+        hint = f"groups: {some(near or list(fleet.groups))}"
         problems.append(Problem(f"no group matches {wave.each!r}", path=f"{wave.path}.each", hint=hint))
     return [(group, fleet.groups[group]) for group in sorted(groups, key=_natural)]
 
@@ -115,7 +114,7 @@ def _understands(fleet: Fleet, *patterns: str) -> bool:
 def _empty_wave(wave: WaveSpec, name: str, members: Sequence[str]) -> Problem:
     key = "each" if wave.each else "hosts"
     if members:
-        what = f"wave {name!r} is empty: its hosts ({_some(members)}) are in an earlier wave or left out"
+        what = f"wave {name!r} is empty: its hosts ({some(members)}) are in an earlier wave or left out"
     else:
         what = f"wave {name!r} is empty: {wave.hosts or wave.each!r} matches no host of the scope"
     hint = "remove the wave, correct the pattern, or write `may_be_empty: true`"
@@ -145,7 +144,7 @@ def _find_left_out(
         verb = "host is" if len(forgotten) == 1 else "hosts are"
         problems.append(
             Problem(
-                f"{len(forgotten)} {verb} in the scope but in no wave: {_some(forgotten)}",
+                f"{len(forgotten)} {verb} in the scope but in no wave: {some(forgotten)}",
                 path="waves",
                 hint="add a wave for them, narrow the top-level `hosts:`, or name them in `leave_out:`",
             )
@@ -234,7 +233,7 @@ def _find_groups(
         found[probe.by] |= {host: values[host] for w in waves for host in w.hosts if host in values}
         without = [host for w in looked_at for host in w.hosts if host not in values]
         if without:
-            what = f"by: no variable {probe.by!r} and no group that starts with it, for {_some(without)}"
+            what = f"by: no variable {probe.by!r} and no group that starts with it, for {some(without)}"
             problems.append(Problem(what, path=f"probes.{name}.by", hint="every host needs its group"))
     return found
 
@@ -277,8 +276,3 @@ def _note_budgets(spec: RolloutSpec, named: Sequence[_NamedWave]) -> list[str]:
 def _natural(name: str) -> list[tuple[int, str]]:
     """Return a sort key in which site_2 comes before site_10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

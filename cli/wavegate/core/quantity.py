@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -65,3 +66,12 @@ def parse_amount(value: int | str) -> Amount:
     if percent and number > 100:  # noqa: PLR2004
         raise ValueError(f"{number}% is more than 100%")
     return Amount(number, percent)
+
+
+_MOST_NAMES = 8
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the names, or the first few and how many more."""
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
