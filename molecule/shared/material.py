@@ -1,6 +1,6 @@
 """Make what the machines of a scenario are made of, with the lab's own tools, and print it as JSON.
 
-Usage: material.py FOLDER SUITE...; the package repository lies in FOLDER/repository afterwards.
+Usage: material.py REPOSITORY SUITE...; the package repository is made where the first argument is not empty.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ def run_once(engine: Engine, image: str, argv: tuple[str, ...], stdin: bytes) ->
     return engine.run_once(image, *argv, stdin=stdin)
 
 
-def prepare(folder: Path, suites: list[str]) -> dict[str, object]:
+def prepare(repository: str, suites: list[str]) -> dict[str, object]:
     """Return the engine's command and its options for machines, the images and the welcome script."""
     engine = ensure_engine(install=False, say=say)
     images = {}
     for suite in suites:
         engine, images[suite] = ensure_image(engine, choose_suite(suite), say)
-    build_repository(folder / "repository", partial(run_once, engine, images[suites[0]]))
+    if repository:
+        build_repository(Path(repository), partial(run_once, engine, images[suites[0]]))
     return {
         "engine": [engine.program, *engine.flags],
         "machine": list(engine.machine_flags()),
@@ -43,4 +44,4 @@ def prepare(folder: Path, suites: list[str]) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(prepare(Path(sys.argv[1]), sys.argv[2:])))
+    print(json.dumps(prepare(sys.argv[1], sys.argv[2:])))
