@@ -45,6 +45,7 @@ molecule: setup ## test a role with molecule: make molecule ROLE=intranet
 	MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/.cache/molecule/$(ROLE) $(BIN)/molecule -c .config/molecule/config.yml test -s $(ROLE)
 
 .PHONY: docs
-docs: setup ## write the generated pages of docs/ anew
+docs: setup ## write the generated pages of docs/ and tables of the roles anew
 	$(BIN)/python -m wavegate.config.reference docs/rollout-file.md
 	$(BIN)/python scripts/cli_reference.py > docs/cli.md
+	$(BIN)/python scripts/role_tables.py $(wildcard roles/*/README.md)

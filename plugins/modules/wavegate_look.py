@@ -64,6 +64,7 @@ RETURN = r"""
 look:
   description:
     - C(os) (C(id), C(version_id), C(codename)) and C(boot_id).
+    - C(interrupted), whether a package manager was killed before it had configured what it unpacked.
     - C(packages), name to installed version or null; C(offered), name to the versions that apt knows as its
       lists are, newest first.
     - C(services), name to C(active), C(enabled) and C(pid).
@@ -76,6 +77,7 @@ look:
 SECONDS = 30
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 LISTENS = "0A"
+UPDATES = "/var/lib/dpkg/updates"
 
 
 def output(*command):
@@ -97,6 +99,14 @@ def read(path):
             return stream.read()
     except OSError:
         return ""
+
+
+def listdir(path):
+    """Return the names in a folder, none where it is not there."""
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
 
 
 def look_at_system(text):
@@ -177,6 +187,7 @@ def look(packages, services, paths, ports):
     return {
         "os": look_at_system(read("/etc/os-release")),
         "boot_id": read("/proc/sys/kernel/random/boot_id").strip(),
+        "interrupted": bool(output("dpkg", "--audit").strip()) or bool(listdir(UPDATES)),
         "packages": look_at_packages(packages) if packages else {},
         "offered": look_at_offers(packages) if packages else {},
         "services": {name: look_at_service(name) for name in services},

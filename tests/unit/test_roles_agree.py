@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.programs import load_program
+
 ROOT = Path(__file__).parents[2]
 # `common` is what the roles share; it has no procedures.
 ROLES = sorted(path.parent for path in (ROOT / "roles").glob("*/tasks") if path.parent.name != "common")
 VERBS = ("precheck", "install", "configure", "patch", "backup", "restore", "rollback", "verify")
 HARMLESS = {"ansible.builtin.assert", "ansible.builtin.import_tasks", "wavegate_look"}
-ROW = re.compile(r"^\| `(?P<name>\w+)` \| (?P<type>\w+) \| `(?P<default>.*?)` \| (?P<meaning>.+) \|$")
+role_tables = load_program("scripts/role_tables.py")
 
 
 def read_yaml(path: Path) -> Any:
@@ -28,15 +28,6 @@ def specs_of(role: Path) -> dict[str, Any]:
 
 def options_of(role: Path) -> dict[str, dict[str, Any]]:
     return {name: option for entry in specs_of(role).values() for name, option in entry["options"].items()}
-
-
-def shown(default: Any) -> str:
-    return default if isinstance(default, str) and default else json.dumps(default)
-
-
-def readme_rows(role: Path) -> dict[str, tuple[str, str, str]]:
-    found = (ROW.match(line) for line in (role / "README.md").read_text().splitlines())
-    return {row["name"]: (row["type"], row["default"], row["meaning"]) for row in found if row}
 
 
 def shared_part(task: dict[str, Any]) -> str:
@@ -59,12 +50,11 @@ def test_every_default_is_specified_with_the_same_value(role: Path) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES, ids=by_name)
-def test_the_readme_shows_what_is_specified(role: Path) -> None:
-    specified = {
-        name: (option["type"], shown(option.get("default")), option["description"])
-        for name, option in options_of(role).items()
-    }
-    assert readme_rows(role) == specified
+def test_the_tables_of_the_readme_are_what_the_specs_say(role: Path) -> None:
+    text = (role / "README.md").read_text()
+    specs = specs_of(role)
+    assert text == role_tables.fill_tables(text, specs), "make docs writes them anew"
+    assert all(f"\n| `{name}` |" in text for name in [*options_of(role), *(specs.keys() - {"main"})])
 
 
 @pytest.mark.parametrize("role", ROLES, ids=by_name)
