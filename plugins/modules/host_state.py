@@ -114,7 +114,7 @@ failed_units:
 disk:
   description:
     - Of each path, what an ordinary user may still write to its file system, and that in percent of its size.
-    Inodes are told where the file system has a number of them.
+      Inodes are told where the file system has a number of them.
   type: dict
   returned: always
   sample:
