@@ -115,6 +115,7 @@ def look(packages, port, paths, configuration, repository):
     """Return everything the role asks about the host."""
     offered = offered_versions(repository, packages) if repository else {}
     return {
+        "interrupted": bool(output("dpkg", "--audit").strip()),
         "debian": os.path.exists("/etc/debian_version"),
         "packages": package_versions(packages),
         "offered": {name: list(found) for name, found in offered.items() if name != "error"},

@@ -13,12 +13,6 @@ def test_the_service_runs_now_and_after_a_reboot(host):
     assert service.is_enabled
 
 
-def test_the_service_was_started_once(host):
-    shown = host.check_output("systemctl show intranet -p NRestarts -p ActiveState --value")
-    assert shown.split() == ["0", "active"] or shown.split() == ["active", "0"]
-    assert len(host.check_output("journalctl -o cat -u intranet --grep '^Started '").splitlines()) == 1
-
-
 def test_the_service_is_well_at_that_version(health):
     assert health == {"version": "1.0", "library": "1.0", "state": "ok", "documents": 1}
 

@@ -1,0 +1,1 @@
+"""Roles broken on purpose: what their scenarios must notice."""
