@@ -13,7 +13,7 @@ from tests.world import make_spec, wave
 from wavegate.bootstrap.rehearse import choose_hosts
 from wavegate.core.events import Rehearsed
 from wavegate.core.outcomes import Reading
-from wavegate.core.rehearsal import Evidence, judge_rehearsals, make_rehearsal
+from wavegate.core.rehearsal import Evidence, TriedRole, judge_rehearsals, judge_tried, make_rehearsal
 from wavegate.core.spec import (
     ApprovalSpec,
     CompareSpec,
@@ -65,6 +65,34 @@ def test_hosts_of_a_rehearsal_are_compared_with_nobody() -> None:
     assert trial.probes["p"].compare is None
     assert trial.gates["g"].approval is None
     assert [(one.hosts, one.after) for one in trial.waves] == [("lab", "g")]
+
+
+def tried(name: str, digest: str = "d", tried_digest: str = "d", at: float = 0.0) -> TriedRole:
+    return TriedRole(name, digest, tried_digest, at, hosts=2)
+
+
+@pytest.mark.parametrize(
+    ("roles", "says"),
+    [
+        ([tried("nonesuch", digest="")], "nonesuch is no role of this project: run the molecule scenario"),
+        ([tried("new", tried_digest="")], "new was never tried there and back"),
+        ([tried("nginx"), tried("edited", tried_digest="e")], "edited was edited since it was tried"),
+        ([tried("old", at=-2 * DAY)], "old was tried 3 d 0 h ago, wanted within 2 d 0 h"),
+        ([tried("one", digest=""), tried("two", tried_digest="")], "project; two was never"),
+    ],
+)
+def test_a_role_that_was_not_tried_as_it_is_is_named(roles: list[TriedRole], says: str) -> None:
+    judgement = judge_tried(roles, within=2 * DAY, now=DAY)
+    assert judgement.reading is Reading.BAD
+    assert says in judgement.detail
+
+
+def test_roles_that_were_all_tried_lately_are_good() -> None:
+    judgement = judge_tried([tried("one"), tried("two", at=DAY / 2)], within=2 * DAY, now=DAY)
+    assert (judgement.reading, judgement.detail) == (
+        Reading.GOOD,
+        "there and back within the last 1 d 0 h: one, two",
+    )
 
 
 def test_without_a_word_about_hosts_it_is_the_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,11 @@ def digest(
     return digests
 
 
+def digest_folder(folder: Path) -> str:
+    """Return the sha256 of a folder of the material, by the same rules as the project's."""
+    return _digest_tree(_entries(folder, frozenset()))
+
+
 def freeze(project: Path, store: Path, digests: Mapping[str, str], left_out: Iterable[Path] = ()) -> Path:
     """Return a copy of the project below `store` that has exactly the digest `digests["project"]`.
 

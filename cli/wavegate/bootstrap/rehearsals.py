@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from wavegate.adapters.tried_roles import find_tried
 from wavegate.bootstrap.reading import look_into_project_journal
 from wavegate.core import events as ev
 from wavegate.core.judgement import Judgement
 from wavegate.core.plan import Plan
-from wavegate.core.rehearsal import PREFIX, Evidence, judge_rehearsals
+from wavegate.core.rehearsal import PREFIX, Evidence, judge_rehearsals, judge_tried
 from wavegate.errors import WavegateError
 
 _MOST = 50
@@ -32,6 +34,10 @@ def find_rehearsals(project: Path, name: str) -> list[Evidence]:
     return sorted(told, key=lambda one: one.at, reverse=True)
 
 
-def judge_rehearsal(project: Path, plan: Plan, within: float) -> Judgement:
-    """Return what rehearsals of this very plan within so many seconds are worth."""
+def judge_rehearsal(
+    project: Path, material: Path, plan: Plan, within: float, roles: Sequence[str]
+) -> Judgement:
+    """Return what rehearsals of this plan, or of the roles in its material, are worth; `within` is seconds."""
+    if roles:
+        return judge_tried([find_tried(project, material, role) for role in roles], within, time.time())
     return judge_rehearsals(plan.hash, find_rehearsals(project, plan.name), within, time.time())

@@ -177,7 +177,7 @@ def make_prober(
         AnsibleHostRunner(launch, runtime),
         frozen.material,
         frozen.spec.name,
-        partial(judge_rehearsal, frozen.project, plan),
+        partial(judge_rehearsal, frozen.project, frozen.material, plan),
         runners=Runners(
             AnsibleTaskRunner(launch, runtime),
             AnsiblePlaybookRunner(launch, runtime),

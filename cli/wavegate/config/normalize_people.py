@@ -18,7 +18,7 @@ def collect_conditions(file: RolloutFile) -> dict[str, ProbeSpec]:
             name=_name_condition(one),
             kind=CONDITION,
             scope=Scope.ONCE,
-            settings={"within": one.within},
+            settings={"within": one.within, "roles": one.roles},
             timeout=_CONDITION_SECONDS,
         )
         for one in wanted
@@ -34,7 +34,8 @@ def use_condition(gate: Gate) -> tuple[GateProbe, ...]:
 
 
 def _name_condition(rehearsed: Rehearsed) -> str:
-    return f"rehearsed within {format_duration(rehearsed.within or 0.0)}"
+    of = f"{', '.join(rehearsed.roles)} " if rehearsed.roles else ""
+    return f"{of}rehearsed within {format_duration(rehearsed.within or 0.0)}"
 
 
 def normalize_approval(asked: Approval | None, groups: dict[str, tuple[str, ...]]) -> ApprovalSpec | None:

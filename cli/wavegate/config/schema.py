@@ -78,6 +78,10 @@ class Rehearsed(Model):
     """A condition: `wavegate rehearse` took this very plan there, back and there again, lately."""
 
     within: SomeTime = key("How long ago it may have been.", "14d")
+    roles: ListOfTexts = optional(
+        "Instead of the plan: roles whose molecule scenario took them, as they are, there and back.",
+        ["nginx"],
+    )
 
 
 class ErrorBudgetSettings(Model):

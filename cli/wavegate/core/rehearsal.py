@@ -26,6 +26,17 @@ class Evidence:
     event: ev.Rehearsed
 
 
+@dataclass(frozen=True, slots=True)
+class TriedRole:
+    """What is known of a role's way there and back: its digest now (of none: ""), and when it was tried."""
+
+    name: str
+    digest: str
+    tried_digest: str = ""
+    at: float = 0.0
+    hosts: int = 0
+
+
 def find_obstacle(spec: RolloutSpec, wish: RehearsalSpec) -> str:
     """Return why the rollout cannot be rehearsed, "" when it can: each way needs what verifies it."""
     if not spec.playbooks.get(Procedure.ROLLBACK):
@@ -97,3 +108,26 @@ def judge_rehearsals(plan_hash: str, found: Sequence[Evidence], within: float, n
     return Judgement(
         Reading.GOOD, f"rehearsed {ago} ago on {hosts} host{'s' if hosts != 1 else ''}; {took}", seconds
     )
+
+
+def judge_tried(roles: Sequence[TriedRole], within: float, now: float) -> Judgement:
+    """Return good when every role, as it is, went there and back within so many seconds; name all that lack."""
+    lacking = [f"{role.name} {why}" for role in roles if (why := _find_lack(role, within, now))]
+    if lacking:
+        return Judgement(Reading.BAD, f"{'; '.join(lacking)}: run the molecule scenario")
+    oldest = format_duration(max(0.0, now - min(role.at for role in roles)))
+    names = ", ".join(role.name for role in roles)
+    return Judgement(Reading.GOOD, f"there and back within the last {oldest}: {names}")
+
+
+def _find_lack(role: TriedRole, within: float, now: float) -> str:
+    """Return why the role counts as not tried, "" where it was."""
+    if not role.digest:
+        return "is no role of this project"
+    if not role.tried_digest:
+        return "was never tried there and back"
+    if role.digest != role.tried_digest:
+        return "was edited since it was tried"
+    if now - role.at > within:
+        return f"was tried {format_duration(now - role.at)} ago, wanted within {format_duration(within)}"
+    return ""

@@ -40,15 +40,18 @@ BUILT_IN: Mapping[str, str] = {
 }
 
 
+FindRehearsal = Callable[[float, Sequence[str]], Judgement]
+
+
 @dataclass(frozen=True, slots=True)
 class Helpers:
     """What a kind that measures all targets in one go may use.
 
-    `find_rehearsal` tells what rehearsals of the plan within so many seconds are worth.
+    `find_rehearsal` tells what rehearsals of the plan, or of roles, within so many seconds are worth.
     """
 
     hosts: HostPool
-    find_rehearsal: Callable[[float], Judgement]
+    find_rehearsal: FindRehearsal
     runners: Runners | None = None
 
     @property

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wavegate.adapters.probes.host import ChangedAgo, HostPool, HostRunner
-from wavegate.adapters.probes.kinds import AllTargets, EachTarget, Helpers, Runners, find_kind
+from wavegate.adapters.probes.kinds import AllTargets, EachTarget, FindRehearsal, Helpers, Runners, find_kind
 from wavegate.adapters.probes.settings import UnusableSettingsError
 from wavegate.core.events import Measurement, SweepEnded, SweepStarted
 from wavegate.core.judgement import Judgement, Trouble, judge_trouble, judge_unexpected
@@ -32,7 +32,7 @@ DETAIL_LIMIT = 500
 _SECONDS_TO_CLOSE = 10.0
 
 
-def _know_no_rehearsal(within: float) -> Judgement:  # noqa: ARG001
+def _know_no_rehearsal(within: float, roles: Sequence[str]) -> Judgement:  # noqa: ARG001
     return judge_trouble(Trouble.UNUSABLE, more="nobody here knows of rehearsals")
 
 
@@ -52,7 +52,7 @@ class LocalProber:
         host_runner: HostRunner,
         folder: Path,
         rollout: str = "",
-        find_rehearsal: Callable[[float], Judgement] = _know_no_rehearsal,
+        find_rehearsal: FindRehearsal = _know_no_rehearsal,
         *,
         runners: Runners | None = None,
         changed_ago: ChangedAgo = lambda _: None,
