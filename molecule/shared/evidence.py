@@ -1,4 +1,4 @@
-"""Write down that a scenario took its role there and back. Usage, in the project's root: evidence.py ROLE HOST..."""
+"""Write down that a scenario took its role there and back. Usage, in the project: evidence.py ROLE HOST..."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def find_rehearsals(project: Path, name: str) -> list[Evidence]:
 def judge_rehearsal(
     project: Path, material: Path, plan: Plan, within: float, roles: Sequence[str]
 ) -> Judgement:
-    """Return what rehearsals of this plan, or of the roles in its material, are worth; `within` is seconds."""
+    """Return what rehearsals within so many seconds are worth: of this plan, or of roles in its material."""
     if roles:
         return judge_tried([find_tried(project, material, role) for role in roles], within, time.time())
     return judge_rehearsals(plan.hash, find_rehearsals(project, plan.name), within, time.time())

@@ -111,7 +111,7 @@ def judge_rehearsals(plan_hash: str, found: Sequence[Evidence], within: float, n
 
 
 def judge_tried(roles: Sequence[TriedRole], within: float, now: float) -> Judgement:
-    """Return good when every role, as it is, went there and back within so many seconds; name all that lack."""
+    """Return good when every role, as it is, went there and back within so many seconds; name the others."""
     lacking = [f"{role.name} {why}" for role in roles if (why := _find_lack(role, within, now))]
     if lacking:
         return Judgement(Reading.BAD, f"{'; '.join(lacking)}: run the molecule scenario")
