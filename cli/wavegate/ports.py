@@ -227,7 +227,7 @@ class AnsibleProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What Ansible answered. `rendered` and `secrets` stay in memory and are never written anywhere.
+    """What Ansible answered. `secrets`, which `rendered` may hold too, are never written anywhere.
 
     `rendered[key][host]` is the rendered template; `secrets` are strings to redact wherever they appear;
     `snapshot` is the inventory as read, for the batches (None when there were problems);

@@ -8,6 +8,7 @@ import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from wavegate.bootstrap.kept_answer import find_answer, forget_answer, keep_answer
 from wavegate.bootstrap.prepare import Prepared, make_question, password_files
 from wavegate.bootstrap.reading import work_of
 from wavegate.core.outcomes import CLOSED
@@ -78,6 +79,7 @@ def _freeze(prepared: Prepared, work: Path) -> Frozen:
     if prepared.rehearsal:
         write_private_json(work / _REHEARSAL, asdict(prepared.rehearsal))
     write_private_json(frozen.snapshot, prepared.answer.snapshot)
+    keep_answer(work, prepared.spec, prepared.answer)
     write_private_json(work / _PASSWORD_FILES, password_variables(prepared.project, prepared.answer.settings))
     return frozen
 
@@ -92,6 +94,9 @@ def thaw(project: Path, work: Path, plan: Plan) -> Frozen:
 
     snapshot = work / SNAPSHOT
     kept = snapshot.is_file()
+    material = find_material(work)
+    if kept and (known := find_answer(work)):
+        return Frozen(project, work, material, _load_frozen(work), known)
     spec, answer = _ask_frozen(project, work, "all")
     if answer.problems:
         # Without every password, secrets would be neither usable nor known, and so would be shown.
@@ -104,7 +109,7 @@ def thaw(project: Path, work: Path, plan: Plan) -> Frozen:
     if not kept:
         _require_hosts(plan, answer)
         write_private_json(snapshot, answer.snapshot)
-    return Frozen(project, work, find_material(work), spec, answer)
+    return Frozen(project, work, material, spec, answer)
 
 
 def match_hosts(project: Path, work: Path, pattern: str) -> tuple[str, ...]:
@@ -180,4 +185,5 @@ def forget_secrets(work: Path) -> None:
     from wavegate.adapters.executor.private import remove_private_parts
 
     (work / SNAPSHOT).unlink(missing_ok=True)
+    forget_answer(work)
     remove_private_parts(work)
