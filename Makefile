@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Programs of the virtual environment first: ansible-playbook, molecule and ssh helpers are found on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-ROLE ?= intranet
+ROLE ?=
 
 .PHONY: help
 help: ## list what can be made
@@ -41,8 +41,20 @@ fix: setup ## let ruff put right what it can
 	$(BIN)/ruff format cli tests scripts benchmarks
 
 .PHONY: molecule
-molecule: setup ## test a role with molecule: make molecule ROLE=intranet
-	MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/.cache/molecule/$(ROLE) $(BIN)/molecule -c .config/molecule/config.yml test -s $(ROLE)
+molecule: setup ## test all roles with molecule, or one: make molecule ROLE=intranet
+	@$(BIN)/python scripts/test.py molecule $(ROLE)
+
+.PHONY: try
+try: setup ## play a role on hosts that are kept, and look at it: make try ROLE=intranet
+	@$(BIN)/python scripts/try_role.py "$(ROLE)"
+
+.PHONY: try-down
+try-down: setup ## remove the hosts that try kept: make try-down ROLE=intranet
+	@$(BIN)/python scripts/try_role.py "$(ROLE)" --down
+
+.PHONY: mutants
+mutants: setup ## break the roles on purpose, and say which scenarios notice: make mutants ROLE=intranet
+	@$(BIN)/python -m tests.mutants $(ROLE)
 
 .PHONY: docs
 docs: setup ## write the generated pages of docs/ and tables of the roles anew

@@ -1,4 +1,7 @@
-"""All tests in one go, each step timed; ends by saying what failed and, loudly, what was not tested."""
+"""All tests in one go, each step timed; ends by saying what failed and, loudly, what was not tested.
+
+Usage: test.py [lint | molecule [ROLE...]]
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,9 @@ class Step:
     env: dict[str, str] = field(default_factory=dict)
 
 
+SCENARIOS_AT_ONCE = (os.cpu_count() or 1) + 1
+"""A scenario waits for its hosts for about a third of its time."""
+
 LINT = [
     Step("ruff", ["ruff", "check", *CODE]),
     Step("format", ["ruff", "format", "--check", "cli", "tests", "scripts", "benchmarks"]),
@@ -44,28 +50,36 @@ UNIT = [
     Step("unit tests", ["pytest", "-q", "-m", "not lab", "-n", "2", "--dist", "loadfile", "--durations=25"])
 ]
 ROLES = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
-REAL = [
+LAB = [
     Step(
         "tests on the lab", ["pytest", "-q", "-m", "lab", "-n", "2", "--dist", "loadfile"], needs_engine=True
-    ),
-    *(
-        Step(
-            f"molecule: {role}",
-            ["molecule", "-c", ".config/molecule/config.yml", "test", "-s", role],
-            needs_engine=True,
-            beside_others=True,
-            env={"MOLECULE_EPHEMERAL_DIRECTORY": str(ROOT / ".cache" / "molecule" / role)},
-        )
-        for role in ROLES
-    ),
+    )
 ]
+
+
+def scenario(role: str) -> Step:
+    """Return the step that tests a role with molecule."""
+    return Step(
+        f"molecule: {role}",
+        ["molecule", "-c", ".config/molecule/config.yml", "test", "-s", role],
+        needs_engine=True,
+        beside_others=True,
+        env={"MOLECULE_EPHEMERAL_DIRECTORY": str(ROOT / ".cache" / "molecule" / role)},
+    )
+
+
+def choose(wanted: list[str]) -> list[Step]:
+    """Return the steps that the words ask for, all of them where there are none."""
+    if wanted[:1] == ["lint"]:
+        return LINT
+    scenarios = [scenario(role) for role in wanted[1:] or ROLES]
+    return scenarios if wanted[:1] == ["molecule"] else [*LINT, *UNIT, *LAB, *scenarios]
 
 
 def main() -> int:
     """Run the steps; return 0 only when everything that ran passed (and, in CI, everything ran)."""
-    wanted = sys.argv[1:]
-    steps = LINT if wanted == ["lint"] else [*LINT, *UNIT, *REAL]
-    missing = "" if steps is LINT else find_missing_engine()
+    steps = choose(sys.argv[1:])
+    missing = find_missing_engine() if any(step.needs_engine for step in steps) else ""
     skipped = [step.name for step in steps if step.needs_engine and missing]
     failed = []
     for beside_others, group in groupby(steps, lambda step: step.beside_others):
@@ -90,10 +104,10 @@ def find_missing_engine() -> str:
 
 
 def run_together(steps: list[Step]) -> list[str]:
-    """Run the steps at the same time, one for each core; return the names of those that failed."""
+    """Run the steps at the same time, as many as there is room for; return the names of those that failed."""
     names = ", ".join(step.name for step in steps)
     print(f"\n== at the same time: {names}", flush=True)
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(max_workers=SCENARIOS_AT_ONCE) as pool:
         passed = list(pool.map(partial(run, captured=True), steps))
     return [step.name for step, well in zip(steps, passed, strict=True) if not well]
 
