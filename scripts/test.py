@@ -52,7 +52,9 @@ UNIT = [
 ROLES = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
 LAB = [
     Step(
-        "tests on the lab", ["pytest", "-q", "-m", "lab", "-n", "2", "--dist", "loadfile"], needs_engine=True
+        "tests on the lab",
+        ["pytest", "-q", "-m", "lab", "-n", "2", "--dist", "loadfile", "--durations=25"],
+        needs_engine=True,
     )
 ]
 

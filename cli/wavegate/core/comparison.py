@@ -12,7 +12,6 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, zip_longest
-from statistics import median
 from typing import TYPE_CHECKING
 
 from wavegate.core import events as ev
@@ -98,7 +97,7 @@ def compare(spec: CompareSpec, samples: Samples | None, out: Collection[str] = (
     mine, others = [value for _, value in first], [value for _, value in second]
     hosts = len({host for host, _ in first}), len({host for host, _ in second})
     few = _too_few(spec, len(mine), len(others), hosts[1])
-    middle = (median(mine), median(others)) if mine and others else None
+    middle = (_median(mine), _median(others)) if mine and others else None
     p = None if few else p_greater(mine, [value * (1 + spec.at_most) for value in others])
     ratio = middle[0] / middle[1] if middle and middle[1] > 0 else None
     worse = p is not None and p <= _alpha(spec)
@@ -211,3 +210,9 @@ def _tell_count(spec: CompareSpec, changed: int, count: int, later: int) -> str:
     others = count * min(spec.hosts, later)
     few = _too_few(spec, changed, others, min(spec.hosts, later))
     return f"with count: {count} has {few}; only the soak may bring more" if few else ""
+
+
+def _median(numbers: Sequence[float]) -> float:
+    from statistics import median  # it loads decimals and fractions, for which `status` has no time
+
+    return median(numbers)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -91,6 +90,8 @@ def _keep(path: Path, state: State, hash_: str) -> None:
     about = json.dumps({"code": _code(), "seq": state.seq, "hash": hash_})
     with suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        import tempfile  # not needed where nothing is new
+
         descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".new-")
         with os.fdopen(descriptor, "wb") as file:
             file.write(f"{about}\n".encode())
