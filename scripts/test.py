@@ -35,16 +35,20 @@ class Step:
     env: dict[str, str] = field(default_factory=dict)
 
 
-SCENARIOS_AT_ONCE = (os.cpu_count() or 1) + 1
-"""A scenario waits for its hosts for about a third of its time."""
+AT_ONCE = (os.cpu_count() or 1) + 1
+"""Tests on real hosts wait for them for a good part of their time."""
 
 LINT = [
     Step("ruff", ["ruff", "check", *CODE]),
     Step("format", ["ruff", "format", "--check", "cli", "tests", "scripts", "benchmarks"]),
-    Step("types", ["mypy"]),
-    Step("imports", ["lint-imports"]),
-    Step("yamllint", ["yamllint", "--strict", "."]),
-    Step("ansible-lint", ["ansible-lint", "--offline", "-q", "roles", "playbooks", "molecule"]),
+    Step("types", ["mypy"], beside_others=True),
+    Step("imports", ["lint-imports"], beside_others=True),
+    Step("yamllint", ["yamllint", "--strict", "."], beside_others=True),
+    Step(
+        "ansible-lint",
+        ["ansible-lint", "--offline", "-q", "roles", "playbooks", "molecule"],
+        beside_others=True,
+    ),
 ]
 UNIT = [
     Step("unit tests", ["pytest", "-q", "-m", "not lab", "-n", "2", "--dist", "loadfile", "--durations=25"])
@@ -55,6 +59,7 @@ LAB = [
         "tests on the lab",
         ["pytest", "-q", "-m", "lab", "-n", "2", "--dist", "loadfile", "--durations=25"],
         needs_engine=True,
+        beside_others=True,
     )
 ]
 
@@ -109,7 +114,7 @@ def run_together(steps: list[Step]) -> list[str]:
     """Run the steps at the same time, as many as there is room for; return the names of those that failed."""
     names = ", ".join(step.name for step in steps)
     print(f"\n== at the same time: {names}", flush=True)
-    with ThreadPoolExecutor(max_workers=SCENARIOS_AT_ONCE) as pool:
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         passed = list(pool.map(partial(run, captured=True), steps))
     return [step.name for step, well in zip(steps, passed, strict=True) if not well]
 
