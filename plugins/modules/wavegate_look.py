@@ -171,14 +171,26 @@ def find_owner(inode):
     return None
 
 
+def unit_of(groups):
+    """Return the systemd unit that the text of /proc/PID/cgroup names, "" where there is none."""
+    lines = groups.splitlines()
+    # Only one hierarchy is systemd's own: its named one, else (cgroup v2) the only one.
+    own = [line for line in lines if ":name=systemd:" in line] or [
+        line for line in lines if line.startswith("0::")
+    ]
+    parts = own[0].split("/") if own else []
+    units = [part for part in parts if part.endswith((".service", ".socket", ".scope"))]
+    return units[-1] if units else ""
+
+
 def look_at_port(inode):
     """Return unit and program that listen on the socket, None where there is none."""
     if inode is None:
         return None
     pid = find_owner(inode)
-    groups = read(f"/proc/{pid}/cgroup").split("/") if pid else []
-    units = [part.strip() for part in groups if part.strip().endswith((".service", ".socket", ".scope"))]
-    return {"unit": units[-1] if units else "", "process": read(f"/proc/{pid}/comm").strip() if pid else ""}
+    if pid is None:
+        return {"unit": "", "process": ""}
+    return {"unit": unit_of(read(f"/proc/{pid}/cgroup")), "process": read(f"/proc/{pid}/comm").strip()}
 
 
 def look(packages, services, paths, ports):
