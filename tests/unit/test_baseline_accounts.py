@@ -75,7 +75,11 @@ def test_accounts_and_groups_of_others_stay_as_they_are_now(accounts: ModuleType
     now = write(
         tmp_path / "now",
         changed(
-            passwd=[*THEN["passwd"][:1], "ada:x:1001:1001::/nowhere/ada:/bin/bash", "new:x:999:999::/:/bin/no"],
+            passwd=[
+                *THEN["passwd"][:1],
+                "ada:x:1001:1001::/nowhere/ada:/bin/bash",
+                "new:x:999:999::/:/bin/no",
+            ],
             group=["root:x:0:", "adm:x:4:ada,new", "new:x:999:"],
         ),
     )

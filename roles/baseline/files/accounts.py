@@ -168,7 +168,9 @@ def restore(files, question):
         row = files.row("passwd", name)
         if copies.row("passwd", name) is None and row is not None:
             leave = [] if question["homes"].get(name) else ["--remove"]
-            done = subprocess.run(["userdel", "--force", *leave, name], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                ["userdel", "--force", *leave, name], capture_output=True, text=True, check=False
+            )
             if files.row("passwd", name):
                 raise Refused(f"the account {name} cannot be removed: {done.stderr.strip()}")
             end_processes(int(row[2]))
@@ -210,7 +212,9 @@ def merged(now, then, names):
 def merged_groups(now, then, names):
     """Return the groups of now, with the own groups and the memberships of these accounts as they were."""
     past = {row[0]: members(row) for row in then}
-    rows = merged(now, [row for row in then if row[0] in names], [n for n in names if own_group(n, now, then)])
+    rows = merged(
+        now, [row for row in then if row[0] in names], [n for n in names if own_group(n, now, then)]
+    )
     result = []
     for row in rows:
         stay = [name for name in members(row) if name not in names]

@@ -27,7 +27,7 @@ def test_what_the_role_writes_belongs_to_root(host, path):
 
 def test_an_account_is_as_described(host):
     ada = host.user("ada")
-    assert (ada.gecos, ada.groups) == ("Ada's \"account\", 50%", ["ada", "adm"])
+    assert (ada.gecos, ada.groups) == ('Ada\'s "account", 50%', ["ada", "adm"])
     assert ada.password == "!"
 
 
@@ -105,7 +105,9 @@ def test_the_account_that_ansible_uses_is_as_it_was(host):
     assert host.file("/etc/ssh/sshd_config.d/lab.conf").contains("UseDNS no")
 
 
-@pytest.mark.parametrize("path", ["/etc", "/etc/ssh", "/etc/ssh/sshd_config.d", "/etc/systemd", "/home", "/usr"])
+@pytest.mark.parametrize(
+    "path", ["/etc", "/etc/ssh", "/etc/ssh/sshd_config.d", "/etc/systemd", "/home", "/usr"]
+)
 def test_folders_of_the_system_are_as_they_were(host, path):
     folder = host.file(path)
     assert (folder.user, folder.group, oct(folder.mode)) == ("root", "root", "0o755")
