@@ -4,8 +4,8 @@
     accounts.py remove  QUESTION     remove the accounts; what they own stays, closed to all but root
     accounts.py restore QUESTION     make the accounts as they are in the copies; no other account is touched
 
-QUESTION is JSON: {"names": [account], "groups": [group], "keys": folder, "copies": folder, "homes": {account: home as
-it was}, "check": bool}. The answer is JSON too.
+QUESTION is JSON: {"names": [account], "groups": [group], "keys": folder, "copies": folder,
+"homes": {account: home as it was}, "check": bool}. The answer is JSON too.
 """
 
 import ctypes
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 
-# A line of these comes back with its account; where the account stayed, a password that was changed since stays.
+# A line of these comes back with its account; where that stayed, a password that was changed since stays.
 KEPT = ("shadow", "subuid", "subgid")
 GROUPS = ("group", "gshadow")
 PATIENCE = 5.0
@@ -156,7 +156,7 @@ def is_zombie(pid):
 
 
 def restore(files, question):
-    """Make the named accounts as they were; an account that was not there goes, with its home if that was not."""
+    """Make the named accounts as they were; one that was not there goes, with its home."""
     copies = Files(question["copies"])
     if not copies.rows("passwd"):
         raise Refused(f"there are no copies of the account files in {question['copies']}")

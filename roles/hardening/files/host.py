@@ -4,8 +4,8 @@
     host.py set   QUESTION     set the values of the kernel that may be set here
     host.py audit QUESTION     one finding for each rule; changes nothing
 
-QUESTION is JSON. The answer is JSON too: a finding has `id`, `title`, `status` (pass, fail or not-applicable), `found`,
-`wanted` and `remedy`.
+QUESTION is JSON. The answer is JSON too: a finding has `id`, `title`, `status` (pass, fail or not-applicable),
+`found`, `wanted` and `remedy`.
 """
 
 import errno
@@ -88,8 +88,23 @@ def look(question):
         "loaded": output("nft", "list", "table", "inet", TABLE)[0] == 0,
         "kernel": {name: kernel_value(name) for name in question["kernel"]},
         "settable": [name for name in question["kernel"] if may_set(name)],
-        "modes": {path: mode_of(path) for path in question["paths"]},
+        "modes": {each["path"]: mode_of(each["path"]) for each in question["files"]},
+        "wrong": [right for each in question["files"] if (right := put_right(each))],
     }
+
+
+def put_right(wanted):
+    """Return what the file must become; None where it is right, or not there. No mode becomes less strict."""
+    found = mode_of(wanted["path"])
+    if found is None or is_right(found, wanted):
+        return None
+    return {**wanted, "mode": f"{int(found['mode'], 8) & int(wanted['mode'], 8):04o}"}
+
+
+def is_right(found, wanted):
+    """Return whether owner and group are as wanted, and the mode gives no more than wanted."""
+    too_open = int(found["mode"], 8) & ~int(wanted["mode"], 8)
+    return (found["owner"], found["group"]) == (wanted["owner"], wanted["group"]) and not too_open
 
 
 def mode_of(path):
@@ -143,19 +158,25 @@ def audit_kernel(wanted):
     for name, value in sorted(wanted.items()):
         found, title = kernel_value(name), f"the kernel's {name}"
         if found is None:
-            yield finding(f"kernel-{name}", title, "none", value, "this kernel has no such value", "not-applicable")
+            yield finding(
+                f"kernel-{name}", title, "none", value, "this kernel has no such value", "not-applicable"
+            )
         elif found != str(value) and not may_set(name):
             remedy = "it cannot be set in here (a container): set it on the machine that runs the container"
             yield finding(f"kernel-{name}", title, found, value, remedy, "not-applicable")
         else:
-            yield finding(f"kernel-{name}", title, found, value, f"sysctl -w {name}={value}, or run configure")
+            yield finding(
+                f"kernel-{name}", title, found, value, f"sysctl -w {name}={value}, or run configure"
+            )
 
 
 def audit_sshd(settings):
     """Return a finding for each setting of sshd, as sshd itself understands it."""
     status, text = output("/usr/sbin/sshd", "-T")
     if status != 0:
-        yield finding("sshd", "sshd's settings", "cannot be asked", "sshd -T", "look at what sshd -T says", "fail")
+        yield finding(
+            "sshd", "sshd's settings", "cannot be asked", "sshd -T", "look at what sshd -T says", "fail"
+        )
         return
     effective = {}
     for line in text.splitlines():
@@ -176,15 +197,13 @@ def audit_files(wanted):
         if found is None:
             yield finding(f"file-{path}", f"owner and mode of {path}", "nothing", told, "", "not-applicable")
             continue
-        too_open = int(found["mode"], 8) & ~int(each["mode"], 8)
-        right = (found["owner"], found["group"]) == (each["owner"], each["group"]) and not too_open
         yield finding(
             f"file-{path}",
             f"owner and mode of {path}",
             f"{found['owner']}:{found['group']} {found['mode']}",
             told,
             f"chown {each['owner']}:{each['group']} {path}; chmod {each['mode']} {path}; or run configure",
-            "pass" if right else "fail",
+            "pass" if is_right(found, each) else "fail",
         )
 
 
@@ -192,7 +211,9 @@ def audit_trees(root=SYSTEM):
     """Return a finding about files that anybody may write."""
     odd = [path for tree in TREES for path in writable_below(os.path.join(root, tree))]
     remedy = "chmod o-w " + " ".join(odd[:5])
-    yield finding("file-writable", "files that anybody may write", ", ".join(odd[:5]) or "none", "none", remedy)
+    yield finding(
+        "file-writable", "files that anybody may write", ", ".join(odd[:5]) or "none", "none", remedy
+    )
 
 
 def writable_below(top):
@@ -214,7 +235,9 @@ def audit_accounts(root=SYSTEM):
     passwd = rows(os.path.join(root, "etc/passwd"))
     second = [row[0] for row in passwd if row[2] == "0" and row[0] != "root"]
     remedy = "give them another uid, or remove them"
-    yield finding("account-root", "accounts besides root with uid 0", ", ".join(second) or "none", "none", remedy)
+    yield finding(
+        "account-root", "accounts besides root with uid 0", ", ".join(second) or "none", "none", remedy
+    )
     open_to_all = [row[0] for row in rows(os.path.join(root, "etc/shadow")) if row[1] == ""]
     remedy = "passwd --lock " + " ".join(open_to_all)
     yield finding(
@@ -233,8 +256,16 @@ def audit_firewall(wanted):
         return
     status, text = output("nft", "list", "chain", "inet", TABLE, "input")
     drops = "policy drop" in text
-    yield finding("firewall-loaded", "the firewall", "loaded" if status == 0 else "not loaded", "loaded", "run configure")
-    yield finding("firewall-drop", "what no rule allows", "dropped" if drops else "let in", "dropped", "run configure")
+    yield finding(
+        "firewall-loaded",
+        "the firewall",
+        "loaded" if status == 0 else "not loaded",
+        "loaded",
+        "run configure",
+    )
+    yield finding(
+        "firewall-drop", "what no rule allows", "dropped" if drops else "let in", "dropped", "run configure"
+    )
     _, enabled = output("systemctl", "is-enabled", "hardening-firewall.service")
     yield finding(
         "firewall-boot", "the firewall at boot", enabled.strip() or "missing", "enabled",
@@ -264,7 +295,11 @@ def audit(question):
         *audit_accounts(),
         *audit_auditd(question["auditd"]),
     ]
-    return {"findings": found, "failed": [each for each in found if each["status"] == "fail"], "table": table(found)}
+    return {
+        "findings": found,
+        "failed": [each for each in found if each["status"] == "fail"],
+        "table": table(found),
+    }
 
 
 def table(findings):
