@@ -4,7 +4,7 @@
     host.py set   QUESTION     set the values of the kernel that may be set here
     host.py audit QUESTION     one finding for each rule; changes nothing
 
-QUESTION is JSON. The answer is JSON too: a finding has `id`, `title`, `status` (pass, fail or not-applicable),
+QUESTION and answer are JSON: a finding has `id`, `title`, `status` (pass, fail or not-applicable),
 `found`, `wanted` and `remedy`.
 """
 
