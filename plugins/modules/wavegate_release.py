@@ -32,7 +32,8 @@ options:
     description:
       - V(looked) tells which releases there are, which is current, and whether the service was started since.
       - V(placed) unpacks O(artifact) as O(version), once.
-      - V(switched) makes O(version) the current one, in one step.
+      - V(switched) makes O(version) the current one, in one step. With O(run) the service runs it at once,
+        now and at boot, and is waited for as for V(healthy); between the steps is no round trip.
       - V(begun) and V(migrated) write down that the migration to O(version) begins, and that it is done.
       - V(healthy) waits until the service is active and gives a good answer.
       - V(pruned) removes all but the newest O(keep) releases, the current one and those in O(needed).
@@ -68,6 +69,14 @@ options:
     type: list
     elements: str
     default: []
+  run:
+    description: For V(switched), whether O(unit) is to run the release at once.
+    type: bool
+    default: false
+  anew:
+    description: For O(run), whether the unit is restarted even where nothing was switched.
+    type: bool
+    default: false
   way_back:
     description: For V(begun), whether the release before works with what the migration leaves.
     type: bool
@@ -275,7 +284,23 @@ def unpack(params, folder):
 
 
 def switch(params, check):
-    """Make the release the current one: the link is replaced in one step."""
+    """Make the release the current one, and run it where that is wanted."""
+    done = replace_link(params, check)
+    if not params["run"] or check:
+        return done
+    unit, service = params["unit"], service_of(params["root"], params["unit"], params["files"])
+    anew = done["changed"] or params["anew"] or bool(service["outdated"])
+    must(["systemctl", "daemon-reload"])
+    if service["enabled"] != "enabled":
+        must(["systemctl", "--quiet", "enable", "--", unit])
+    must(["systemctl", "restart" if anew else "start", "--", unit])
+    wait_healthy(params, check)
+    as_wanted = service["enabled"] == "enabled" and service["active"] == "active"
+    return {**done, "changed": anew or not as_wanted}
+
+
+def replace_link(params, check):
+    """Have the link name the release: it is replaced in one step."""
     root, wanted, before = params["root"], params["version"], current_of(params["root"])
     if before == wanted:
         return {"changed": False, "before": before}
@@ -407,6 +432,8 @@ ARGUMENTS = {
     "checksum": {"type": "str", "default": ""},
     "strip": {"type": "int", "default": 0},
     "pip_options": {"type": "list", "elements": "str", "default": []},
+    "run": {"type": "bool", "default": False},
+    "anew": {"type": "bool", "default": False},
     "way_back": {"type": "bool", "default": False},
     "unit": {"type": "str", "default": ""},
     "files": {"type": "list", "elements": "path", "default": []},

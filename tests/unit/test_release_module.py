@@ -38,6 +38,7 @@ def params(tmp_path: Path) -> dict[str, Any]:
         "keep": 2,
         "needed": [],
         "way_back": False,
+        "run": False,
     }
 
 
