@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.mutants.catalogue import ROOT, Mutant, read_mutants
 
 BIN = Path(sys.executable).parent
-CONTENT = (".config", "molecule", "playbooks", "plugins", "roles", "ansible.cfg")
+CONTENT = (".config", "cli", "molecule", "playbooks", "plugins", "roles", "ansible.cfg")
 # What fails here says nothing about the role.
 OUR_OWN = {"", "create", "prepare", "destroy"}
 STEP = re.compile(r"➜ (?P<step>\w+): Executed: (?P<how>\w+)")
