@@ -77,6 +77,12 @@ def test_precheck_and_verify_change_nothing(role: Path) -> None:
             assert HARMLESS & set(task) or shared_part(task) == "refuse", task["name"]
 
 
+def test_the_page_about_roles_names_every_one() -> None:
+    text = (ROOT / "docs" / "roles.md").read_text()
+    named = {role.name for role in ROLES if f"| [`{role.name}`](../roles/{role.name}/README.md) |" in text}
+    assert named == {role.name for role in ROLES}
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_playbook_calls_each_procedure_of_every_role_of_a_host(verb: str) -> None:
     (play,) = read_yaml(ROOT / "playbooks" / f"{verb}.yml")
