@@ -351,6 +351,11 @@ def act(wanted, *, check):
     return {"changed": changes, **answer}
 
 
+def is_whole(path):
+    """Return whether the path is absolute and written in the one plain way, but for a slash at its end."""
+    return path.startswith("/") and os.path.normpath(path) == (path.rstrip("/") or "/")
+
+
 def main():
     """Run as Ansible runs a module."""
     module = AnsibleModule(
@@ -365,11 +370,10 @@ def main():
         supports_check_mode=True,
     )
     os.umask(0o077)
-    odd = [
-        path for path in [module.params["path"], *(module.params["paths"] or [])] if not path.startswith("/")
-    ]
+    # An id of a change with `..` in it would have root write, and take files, somewhere else.
+    odd = [path for path in [module.params["path"], *(module.params["paths"] or [])] if not is_whole(path)]
     if odd:
-        module.fail_json(msg=f"{', '.join(odd)} must be absolute: give whole paths")
+        module.fail_json(msg=f"{', '.join(odd)} must be absolute, with no . or .. in it: give whole paths")
     try:
         answer = act(module.params, check=module.check_mode)
     except (RefusedError, OSError) as error:

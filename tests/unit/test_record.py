@@ -255,6 +255,10 @@ def test_the_record_is_for_its_owner_only(host: Path) -> None:
     [
         ({"state": "restored"}, "nothing was recorded in"),
         ({"state": "recorded", "paths": ["relative"]}, "relative must be absolute"),
+        (
+            {"state": "recorded", "path": "/var/backups/../../etc"},
+            "/etc must be absolute, with no . or .. in it",
+        ),
     ],
 )
 def test_a_refusal_is_one_sentence(host: Path, arguments: dict[str, Any], says: str) -> None:

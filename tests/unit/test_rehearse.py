@@ -68,7 +68,7 @@ def test_hosts_of_a_rehearsal_are_compared_with_nobody() -> None:
 
 
 def tried(name: str, digest: str = "d", tried_digest: str = "d", at: float = 0.0) -> TriedRole:
-    return TriedRole(name, digest, tried_digest, at, hosts=2)
+    return TriedRole(name, digest, tried_digest, at)
 
 
 @pytest.mark.parametrize(

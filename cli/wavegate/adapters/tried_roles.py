@@ -55,6 +55,6 @@ def find_tried(project: Path, material: Path, role: str) -> TriedRole:
     now = digest_role(material, role)
     try:
         said = json.loads((project / ".wavegate" / "tried" / f"{role}.json").read_text(encoding="utf-8"))
-        return TriedRole(role, now, str(said["digest"]), float(said["at"]), len(said["hosts"]))
+        return TriedRole(role, now, str(said["digest"]), float(said["at"]))
     except (OSError, ValueError, KeyError, TypeError):
         return TriedRole(role, now)

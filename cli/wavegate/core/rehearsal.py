@@ -34,7 +34,6 @@ class TriedRole:
     digest: str
     tried_digest: str = ""
     at: float = 0.0
-    hosts: int = 0
 
 
 def find_obstacle(spec: RolloutSpec, wish: RehearsalSpec) -> str:
