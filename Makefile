@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-PYTHON ?= python3
+PYTHON ?=
 BIN := .venv/bin
 # Programs of the virtual environment first: ansible-playbook, molecule and ssh helpers are found on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
