@@ -1,6 +1,7 @@
 """All tests in one go, each step timed; ends by saying what failed and, loudly, what was not tested.
 
-Usage: test.py [lint | molecule [ROLE...]]
+Usage: test.py [lint | molecule [ROLE...]]. Of the roles, those are played that were touched since they last
+passed, and two others in turn; `molecule` plays all or the named ones, and writes down which passed.
 """
 
 from __future__ import annotations
@@ -11,9 +12,13 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from threading import Lock
+
+from played import choose_roles, digest_scenario, keep_played
 
 from wavegate.errors import WavegateError
 from wavegate.lab.requirements import ensure_engine
@@ -33,8 +38,14 @@ class Step:
     beside_others: bool = False
     """Whether it runs at the same time as its neighbours that do; what it prints is shown when it is over."""
     env: dict[str, str] = field(default_factory=dict)
+    plays: str = ""
+    """The role that it tests."""
+    keeps: bool = False
+    """Whether it is written down that it passed."""
 
 
+TODAY = datetime.now(tz=UTC).date()
+ONE_WRITER = Lock()
 AT_ONCE = (os.cpu_count() or 1) + 1
 """Tests on real hosts wait for them for a good part of their time."""
 
@@ -64,14 +75,16 @@ LAB = [
 ]
 
 
-def scenario(role: str) -> Step:
-    """Return the step that tests a role with molecule."""
+def scenario(role: str, *, keep: bool = False) -> Step:
+    """Return the step that tests a role with molecule, and may keep that it passed."""
     return Step(
         f"molecule: {role}",
         ["molecule", "-c", ".config/molecule/config.yml", "test", "-s", role],
         needs_engine=True,
         beside_others=True,
         env={"MOLECULE_EPHEMERAL_DIRECTORY": str(ROOT / ".cache" / "molecule" / role)},
+        plays=role,
+        keeps=keep,
     )
 
 
@@ -79,8 +92,9 @@ def choose(wanted: list[str]) -> list[Step]:
     """Return the steps that the words ask for, all of them where there are none."""
     if wanted[:1] == ["lint"]:
         return LINT
-    scenarios = [scenario(role) for role in wanted[1:] or ROLES]
-    return scenarios if wanted[:1] == ["molecule"] else [*LINT, *UNIT, *LAB, *scenarios]
+    if wanted[:1] == ["molecule"]:
+        return [scenario(role, keep=True) for role in wanted[1:] or ROLES]
+    return [*LINT, *UNIT, *LAB, *map(scenario, choose_roles(ROOT, ROLES, TODAY))]
 
 
 def main() -> int:
@@ -92,6 +106,8 @@ def main() -> int:
     for beside_others, group in groupby(steps, lambda step: step.beside_others):
         chosen = [step for step in group if step.name not in skipped]
         failed += run_together(chosen) if beside_others else [step.name for step in chosen if not run(step)]
+    if not sys.argv[1:] and (rested := sorted(set(ROLES) - {step.plays for step in steps})):
+        print(f"\nnot played, as nothing in them changed since they passed: {', '.join(rested)}")
     if skipped:
         print(f"\n{'!' * 78}\nNOT TESTED: {', '.join(skipped)}\n{missing}\n{'!' * 78}")
     if failed:
@@ -125,6 +141,7 @@ def run(step: Step, *, captured: bool = False) -> bool:
     if not captured:
         print(head, flush=True)
     started = time.monotonic()
+    content = digest_scenario(ROOT, step.plays) if step.keeps else ""
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **step.env}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if captured else {}
     done = subprocess.run(
@@ -134,6 +151,9 @@ def run(step: Step, *, captured: bool = False) -> bool:
     verdict = "passed" if done.returncode == 0 else f"FAILED ({done.returncode})"
     seconds = time.monotonic() - started
     print(f"{told}== {step.name}: {verdict} in {seconds:.0f} s", flush=True)
+    if content and done.returncode == 0 and content == digest_scenario(ROOT, step.plays):
+        with ONE_WRITER:
+            keep_played(ROOT, step.plays, content, TODAY, seconds)
     return done.returncode == 0
 
 
