@@ -13,6 +13,7 @@ import pickle
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from enum import Enum
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -85,6 +86,13 @@ class _Data(pickle.Unpickler):
         return found
 
 
+class _Writer(pickle.Pickler):
+    """Writes an enum by its value: Python 3.11.0 to 3.11.3 write a call of `getattr`, which is never read."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        return (type(obj), (obj.value,)) if isinstance(obj, Enum) else NotImplemented
+
+
 def _keep(path: Path, state: State, hash_: str) -> None:
     """Write the state down for its owner alone; where that is not possible, it is not remembered."""
     about = json.dumps({"code": _code(), "seq": state.seq, "hash": hash_})
@@ -95,7 +103,7 @@ def _keep(path: Path, state: State, hash_: str) -> None:
         descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".new-")
         with os.fdopen(descriptor, "wb") as file:
             file.write(f"{about}\n".encode())
-            pickle.dump(state, file, protocol=pickle.HIGHEST_PROTOCOL)
+            _Writer(file, protocol=pickle.HIGHEST_PROTOCOL).dump(state)
         Path(draft).replace(path)
 
 
