@@ -159,7 +159,7 @@ def mark(path):
 
 def excluded(path, patterns):
     """Return whether the path, or a folder above it, is one that is left out (absolute paths)."""
-    return any(path == pattern or path.startswith(pattern.rstrip("/") + "/") for pattern in patterns)
+    return any((path + "/").startswith(pattern.rstrip("/") + "/") for pattern in patterns)
 
 
 def walk(paths, patterns):
