@@ -18,6 +18,7 @@ from wavegate.lab.state import HostRecord, Lab, LabFolder
 
 _READY_SECONDS = 60.0
 _SLOW_CPUS = "0.05"
+_FREEZES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +125,19 @@ def _apply(engine: Engine, container: str, fault: str) -> None:
         engine.run("stop", "-t", "0", container)
     elif fault == "hang":
         if not paused:
-            engine.run("pause", container)
+            _pause(engine, container)
     elif fault == "slow":
         _limit_cpus(engine, container, _SLOW_CPUS)
     else:
         _inside(engine, container, "break", fault)
+
+
+def _pause(engine: Engine, container: str) -> None:
+    """Pause a container; the freezer of cgroup v1 gives up on one that starts many processes just then."""
+    for _ in range(_FREEZES - 1):
+        if engine.try_run("pause", container):
+            return
+    engine.run("pause", container)
 
 
 def _inside(engine: Engine, container: str, action: str, fault: str) -> None:
