@@ -54,7 +54,7 @@ def impact(fleet: Balanced) -> dict[str, Any]:
 
 
 def test_with_drain_not_one_of_ten_thousand_requests_is_lost(fleet: Balanced) -> None:
-    file = watch(fleet, "watched-drained", soak="27s", in_flight=1)
+    file = watch(fleet, "watched-drained", soak="52s", in_flight=1)
     talk = fleet.project.call("run", file, timeout=500)
     found = impact(fleet)
     print(found)
