@@ -13,7 +13,15 @@ from pathlib import Path
 
 from wavegate.adapters.material import digest_folder
 
-SHARED = ("roles/common", "plugins", "molecule/shared", ".config/molecule", "cli/wavegate/lab/material")
+SHARED = (
+    "roles/common",
+    "playbooks",
+    "plugins",
+    "molecule/shared",
+    ".config/molecule",
+    "cli/wavegate/lab/material",
+    "cli/wavegate/adapters/executor/ansible_plugins",
+)
 """What every scenario consists of, besides its role and itself."""
 IN_TURN = 2
 """So many unchanged roles are played nevertheless, others each day: Debian moves while a role does not."""
