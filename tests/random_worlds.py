@@ -7,9 +7,12 @@ python -m tests.random_worlds 0 --count 1000  look for worlds in which a promise
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import random
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from tests.world import make_fleet, make_spec, wave
 from wavegate.core import events as ev
@@ -54,7 +57,7 @@ class RandomWorld:
 
     def bench(self, *, calm: bool = False) -> Bench:
         """Return the world's bench; a `calm` one has the same fates and nothing else happens."""
-        fates = replace(self.fates)
+        fates = dataclasses.replace(self.fates)
         if calm:
             return Bench(self.plan, fates)
         return Bench(self.plan, fates, self.catastrophes, self.stops, wishes=self.wishes)

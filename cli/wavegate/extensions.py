@@ -8,19 +8,19 @@ Nothing is imported before a rollout file uses the kind: a broken package distur
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from wavegate.core.judgement import Judgement
 
 GROUP = "wavegate.probes"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Occasion:
+class Occasion(Struct, frozen=True, kw_only=True):
     """One measurement that is wanted: of `target` ("": one thing that all hosts share), within `timeout` s.
 
     `settings` are the kind's keys, templates rendered: a template may have turned any of them into anything.
@@ -43,8 +43,7 @@ Ask = Callable[[Occasion], Awaitable[Judgement]]
 """Measures once, and never blocks the event loop. What it raises is an error of that measurement."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeKind:
+class ProbeKind(Struct, frozen=True):
     """A probe kind of another package: the model of its keys (a `KindSettings`), and how it measures."""
 
     settings: type[Any]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from wavegate.core.events import BatchSubmitted, Event, HostFinished, Record, SweepStarted, VoteCast
 from wavegate.core.fleet import Fleet
@@ -79,8 +80,7 @@ class Signatures(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class RolloutRow:
+class RolloutRow(Struct, frozen=True):
     """A rollout as `history` lists it; `owner` fields are empty when nobody holds the lease.
 
     `owner_process` tells the owner's process from every other one that has had, or will have, its pid;
@@ -102,8 +102,7 @@ class RolloutRow:
     silent_for: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What another process asks of the one that walks a rollout."""
 
     number: int
@@ -182,8 +181,7 @@ class SharedJournal(Journal, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Struct, frozen=True, kw_only=True):
     """Everything that is asked of Ansible about a project, in one go (one inventory reading).
 
     `templates` maps a key (a probe's name) to data with Jinja templates, which is rendered for every host
@@ -204,8 +202,7 @@ class Question:
     wants_snapshot: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlayFact:
+class PlayFact(Struct, frozen=True, kw_only=True):
     """What a play says about itself, for the plan's notes."""
 
     playbook: str
@@ -215,8 +212,7 @@ class PlayFact:
     prompts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnsibleProblem:
+class AnsibleProblem(Struct, frozen=True, kw_only=True):
     """Something Ansible made no sense of; `subject` is the inventory, pattern, playbook or template."""
 
     kind: str
@@ -225,8 +221,7 @@ class AnsibleProblem:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """What Ansible answered. `secrets`, which `rendered` may hold too, are never written anywhere.
 
     `rendered[key][host]` is the rendered template; `secrets` are strings to redact wherever they appear;

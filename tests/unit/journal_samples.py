@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from wavegate.adapters.journal import Owner, SqlJournal, this_process
 from wavegate.core import events as ev

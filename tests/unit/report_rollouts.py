@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
+
+from msgspec.structs import replace
 
 from tests.world import Bench, KilledError, World, make_fleet, plan_of, wave
 from wavegate.core import events as ev

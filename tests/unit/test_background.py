@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from io import StringIO
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.report_rollouts import facts_of
 from tests.world import START, Bench, KilledError, World, make_fleet, plan_of, wave

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from msgspec import to_builtins
 
 from tests.unit.rollout_files import SMALLEST, find_problems, load_text
 from wavegate.config.load import load_rollout, locate
@@ -298,7 +298,7 @@ def test_a_dry_run_probe_stays_one_in_the_gate(tmp_path):
 
 
 def test_the_whole_specification_is_json_data_apart_from_its_own_types(tmp_path):
-    assert json.dumps(asdict(load_rollout(EXAMPLE).spec))
+    assert json.dumps(to_builtins(load_rollout(EXAMPLE).spec))
 
 
 UNREADABLE = [

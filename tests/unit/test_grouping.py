@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from tests.world import Bench, World, make_fleet, plan_of, wave
 from wavegate.core import events as ev

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import astuple, replace
 
 from tests.unit.journal_samples import ONE_OF_EACH, make_plan, write_one_of_each
 from wavegate.adapters.journal import open_journal

@@ -9,10 +9,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.journal_samples import ANN_ELSEWHERE, STARTED, begin, make_plan, owner_with
 from wavegate.adapters.journal import (

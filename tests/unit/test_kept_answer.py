@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import stat
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.scratch import LOCAL, Scratch
 from wavegate.bootstrap.kept_answer import find_answer, forget_answer, keep_answer

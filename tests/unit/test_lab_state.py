@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from wavegate.errors import WavegateError
 from wavegate.lab.faults import FAULTS, break_host, find_host

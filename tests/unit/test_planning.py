@@ -1,10 +1,9 @@
 """Who is in which wave, in which batch (design 4.1), and what cannot be planned."""
 
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.world import make_fleet, make_spec, plan_of, wave
 from wavegate.core.batching import make_batches
@@ -50,7 +49,7 @@ def test_hosts_in_no_wave_are_named():
 
 
 def test_left_out_hosts_are_listed_and_need_no_wave():
-    fleet = dataclasses.replace(FLEET, patterns={**FLEET.patterns, "site_*": FLEET.hosts[6:]})
+    fleet = replace(FLEET, patterns={**FLEET.patterns, "site_*": FLEET.hosts[6:]})
     plan = plan_of(fleet, *COVERING[:2], leave_out="site_*")
     assert plan.left_out == FLEET.hosts[6:]
 
@@ -66,7 +65,7 @@ def test_all_problems_come_at_once():
 
 
 def test_what_follows_from_a_mistake_is_no_second_problem():
-    fleet = dataclasses.replace(FLEET, patterns={"all": FLEET.hosts})
+    fleet = replace(FLEET, patterns={"all": FLEET.hosts})
     with pytest.raises(InputError) as caught:
         make_plan(make_spec(wave("pilto"), *COVERING[2:]), fleet, digests={}, seed=1)
     assert caught.value.problems == ()
@@ -150,7 +149,7 @@ def test_the_plan_survives_json_and_its_hash_moves_with_every_part():
     again = Plan.from_json(plan.to_json())
     assert again == plan
     assert again.hash == plan.hash
-    assert dataclasses.replace(plan, digests={"project": "x"}).hash != plan.hash
+    assert replace(plan, digests={"project": "x"}).hash != plan.hash
     assert plan_of(FLEET, *COVERING[:2], wave("site", hosts="", each="site_*", batch=[1])).hash != plan.hash
 
 
@@ -160,6 +159,6 @@ def test_apart_takes_a_host_variable_or_a_group_prefix():
         ("rack_a-01", "rack_b-01"),
         ("rack_a-02", "rack_b-02"),
     ]
-    fleet = dataclasses.replace(make_fleet(g=3), values={"cluster": {"g-01": "c", "g-02": "c"}})
+    fleet = replace(make_fleet(g=3), values={"cluster": {"g-01": "c", "g-02": "c"}})
     by_variable = plan_of(fleet, wave("g", apart="cluster", batch=[2]))
     assert [batch.hosts for batch in by_variable.waves[0].batches] == [("g-01", "g-03"), ("g-02",)]

@@ -6,9 +6,9 @@ import asyncio
 import queue
 import threading
 import time
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.probe_tools import (
     WAIT,

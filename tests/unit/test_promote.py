@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from tests.world import Bench, World, make_fleet, plan_of, wave
 from wavegate.core import events as ev

@@ -1,8 +1,7 @@
 """What a report says about whole rollouts, through the real engine and journal in a fake world."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from tests.unit import report_rollouts as rollouts
 from tests.unit.report_rollouts import facts_of, tell

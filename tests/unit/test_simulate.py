@@ -8,13 +8,13 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import chdir
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 from tests.unit.scratch import clean_environment
 from tests.world import make_fleet, plan_of, wave

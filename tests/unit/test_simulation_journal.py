@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.journal_samples import ANN_ELSEWHERE, ONE_OF_EACH, STARTED, make_plan
 from wavegate.adapters.journal import open_journal

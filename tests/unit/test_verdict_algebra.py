@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from tests.world import make_fleet, plan_of, wave
 from wavegate.core import events as ev

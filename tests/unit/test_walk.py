@@ -1,10 +1,9 @@
 """Whole rollouts through the real engine and journal, in a fake world with a clock that jumps."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.world import START, Bench, World, make_fleet, plan_of, wave
 from wavegate.core import events as ev
@@ -103,9 +102,9 @@ def test_the_rollout_budget_is_the_tighter_one():
     bad = bad_on("pilot-01", "rest-01", "rest-02")
     assert Bench(plan, World(fate=bad)).run().status is Status.HELD  # the pilot has no host that is done
     tight = plan_of(FLEET, wave("pilot"), wave("rest", batch=[1], failure_budget=3))
-    import dataclasses
+    from msgspec.structs import replace
 
-    tight = dataclasses.replace(tight, budget=Budget(1))
+    tight = replace(tight, budget=Budget(1))
     state = Bench(tight, World(fate=bad_on("rest-01", "rest-02", "rest-03"))).run()
     assert state.status is Status.HALTED
     assert "bad hosts 2 > tolerated 1 in rollout" in state.reason

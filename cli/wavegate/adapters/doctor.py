@@ -6,16 +6,16 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from msgspec import Struct
 
 _LEAST_FREE = 500 * 1024 * 1024
 _OLDEST_ANSIBLE = (2, 19)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that was looked at; `needed_for` is "rollouts" (required), or what else would not work."""
 
     name: str

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+
+from msgspec import Struct
 
 IGNORE_FILE = ".wavegateignore"
 _LEFT_OUT = frozenset(
@@ -16,8 +17,7 @@ _LEFT_OUT = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One file, folder or link of a tree.
 
     `name` is its place in the tree, with `/`; `source` is where its content lies. `target` is set for a link

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from wavegate.bootstrap.reading import choose, current_project, look_into_project_journal
 from wavegate.errors import ExitCode, WavegateError
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from wavegate.ports import RolloutRow
 
 
-@dataclass(frozen=True, slots=True)
-class Audit:
+class Audit(Struct, frozen=True):
     """What was held against itself: one rollout, its last hash, and everything that is wrong with it."""
 
     id: str
@@ -63,8 +63,7 @@ def audit_bundle(path: Path) -> Audit:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Exported:
+class Exported(Struct, frozen=True):
     """A bundle that was written, and what it is known by."""
 
     id: str

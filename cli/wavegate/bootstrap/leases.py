@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from wavegate.bootstrap.reading import (
     choose,
@@ -16,8 +18,7 @@ from wavegate.core.outcomes import CLOSED
 from wavegate.ports import RolloutRow
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Struct, frozen=True):
     """A rollout's lease. `known_by` is what tells whether its owner lives: `process` or `heartbeat`."""
 
     row: RolloutRow

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from wavegate.bootstrap.kept_answer import find_answer, forget_answer, keep_answer
 from wavegate.bootstrap.prepare import Prepared, make_question, password_files
@@ -25,8 +27,7 @@ _REHEARSAL = "rehearsal.json"
 _PASSWORD_FILES = "password-files.json"  # noqa: S105 - where passwords are, no passwords
 
 
-@dataclass(frozen=True, slots=True)
-class Frozen:
+class Frozen(Struct, frozen=True):
     """What a rollout goes on with, whatever is edited meanwhile: all of it below its own folder."""
 
     project: Path
@@ -77,7 +78,7 @@ def _freeze(prepared: Prepared, work: Path) -> Frozen:
     copy.chmod(0o600)
     frozen = Frozen(prepared.project, work, material, prepared.spec, prepared.answer)
     if prepared.rehearsal:
-        write_private_json(work / _REHEARSAL, asdict(prepared.rehearsal))
+        write_private_json(work / _REHEARSAL, to_builtins(prepared.rehearsal))
     write_private_json(frozen.snapshot, prepared.answer.snapshot)
     keep_answer(work, prepared.spec, prepared.answer)
     write_private_json(work / _PASSWORD_FILES, password_variables(prepared.project, prepared.answer.settings))

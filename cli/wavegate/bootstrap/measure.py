@@ -8,10 +8,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from wavegate.bootstrap.material import SNAPSHOT, Frozen
 from wavegate.bootstrap.prepare import Prepared, prepare
@@ -37,8 +39,7 @@ Show = Callable[[ev.SweepEnded, Judgement], None]
 """Is told of each sweep as it ends, and of what the gate would say now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(Struct, frozen=True, kw_only=True):
     """What is measured: a gate's probes (None: all), on a wave or an Ansible pattern (None: all hosts)."""
 
     gate: str | None = None
@@ -68,8 +69,7 @@ def measure_on(file: Path, choice: Choice, show: Show) -> None:
             show(sweep, judge_gate(bench.plan, bench.gate, time.time()))
 
 
-@dataclass(slots=True)
-class _Bench:
+class _Bench(Struct):
     """A gate that looks, and what measures for it."""
 
     plan: Plan

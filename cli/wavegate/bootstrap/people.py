@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wavegate.bootstrap.material import find_material
 from wavegate.bootstrap.reading import (
@@ -29,8 +31,7 @@ from wavegate.errors import WavegateError
 from wavegate.ports import RolloutRow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ballot:
+class Ballot(Struct, frozen=True, kw_only=True):
     """What a person says: `results` are (test case, passed or failed), `evidence` (test case, file).
 
     `voter` is whose key signs ("": whoever runs this); `expires` is seconds since the epoch, 0 for never.
@@ -46,8 +47,7 @@ class Ballot:
     signature: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
+class Before(Struct, frozen=True):
     """The rollout of the same name before this one, and what is different since."""
 
     row: RolloutRow

@@ -6,9 +6,11 @@ import hashlib
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wavegate.bootstrap.probe_files import check_suites, probe_playbooks
 from wavegate.bootstrap.reading import cache_of
@@ -22,8 +24,7 @@ from wavegate.errors import InputError, Problem
 from wavegate.ports import AnsibleProblem, Answer, PlayFact, Question
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """A rollout file that can be run: what it says, what Ansible answered, and the plan made of both."""
 
     file: Path

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from wavegate.config.project import find_project_root
 from wavegate.core.events import Record
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from wavegate.adapters.journal import JournalReader, SqlJournal
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedRollout:
+class OpenedRollout(Struct, frozen=True):
     """One rollout as its journal tells it; `died` when it is open and its process is gone."""
 
     row: RolloutRow
@@ -68,8 +68,7 @@ def _keep_out_of_git(folder: Path) -> None:
         ignore.chmod(0o600)
 
 
-@dataclass(frozen=True, slots=True)
-class Glance:
+class Glance(Struct, frozen=True):
     """Where one rollout stands; `state` has no tallies of single targets for gates that were decided."""
 
     row: RolloutRow

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wavegate.bootstrap.prepare import Prepared, prepare, prepare_rehearsal
 from wavegate.bootstrap.reading import open_rollout
@@ -24,8 +26,7 @@ MakeWatcher = Callable[[str, Plan], Watcher]
 """Returns who looks on while one way is walked: `there`, `back` or `there again`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rehearsal:
+class Rehearsal(Struct, frozen=True):
     """How it went: the plan that was rehearsed, the event that is its evidence, the rollout that holds it."""
 
     plan: Plan

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from wavegate.bootstrap.prepare import make_seed, prepare
 from wavegate.bootstrap.walkers import walk_on_all_cores
@@ -14,8 +15,7 @@ from wavegate.simulation.scaling import plan_spec, scale_fleet, without_watching
 from wavegate.simulation.study import Study, Told, Trial, study
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(Struct, frozen=True, kw_only=True):
     """What a person asks of a simulation; `hosts` and `runs` None: the real fleet, as often as is cheap."""
 
     bad_change: str

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import asdict
 
 from wavegate.commands._common import json_option, print_json, rollout_argument
 from wavegate.errors import ExitCode

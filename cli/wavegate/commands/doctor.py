@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import asdict
 
 from wavegate.commands._common import json_option, print_json, result_console
 from wavegate.errors import ExitCode

@@ -80,9 +80,12 @@ def _judge(readings: Iterable[Reading]) -> ExitCode:
 
 
 def _sweep_json(sweep: SweepEnded) -> dict[str, object]:
-    from dataclasses import asdict
+    from msgspec import to_builtins
 
-    return {"probe": sweep.probe, "measurements": [asdict(measurement) for measurement in sweep.measurements]}
+    return {
+        "probe": sweep.probe,
+        "measurements": [to_builtins(measurement) for measurement in sweep.measurements],
+    }
 
 
 def _print_sweeps(sweeps: list[SweepEnded]) -> None:

@@ -59,9 +59,9 @@ def command(file: Path, hosts: str, inventory: tuple[str, ...], as_json: bool) -
 
 
 def _to_json(rehearsal: Rehearsal) -> dict[str, object]:
-    from dataclasses import asdict
+    from msgspec import to_builtins
 
-    return {"format": 1, "rollout": rehearsal.rollout, **asdict(rehearsal.event)}
+    return {"format": 1, "rollout": rehearsal.rollout, **to_builtins(rehearsal.event)}
 
 
 def _print(rehearsal: Rehearsal) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from msgspec import Struct
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from wavegate.errors import Problem
@@ -28,16 +28,14 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _UNQUOTED_TEMPLATE = "a value that starts with {{ must stand in quotes"
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True):
     """A place in the text; both count from 1."""
 
     line: int
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """One YAML text as JSON data.
 
     `positions` maps a key path (`waves[1].batch`) to where its key stands; `literals` maps a key path to the

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from wavegate.config.document import Document, Position, read_document
@@ -25,8 +26,7 @@ __all__ = ["Loaded", "load_rollout", "locate"]
 SIZE_LIMIT = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class Loaded(Struct, frozen=True, kw_only=True):
     """A rollout file that was read: `content` is its bytes (for a digest), `root` the project's folder.
 
     `positions` maps a key path to its place, for `locate`.

@@ -6,8 +6,9 @@ They look at the data as written and take any shape, so that one pass finds thes
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from wavegate.config.document import join_path
 from wavegate.config.kinds import Kinds

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Result(StrEnum):
@@ -16,15 +17,13 @@ class Result(StrEnum):
     UNREACHABLE = "unreachable"
 
 
-@dataclass(frozen=True, slots=True)
-class TaskStarted:
+class TaskStarted(Struct, frozen=True):
     """A task was sent to the host."""
 
     host: str
 
 
-@dataclass(frozen=True, slots=True)
-class TaskEnded:
+class TaskEnded(Struct, frozen=True):
     """A task's result on a host; `ignored` means the playbook says that this trouble does not count.
 
     `uuid` is Ansible's, `task` the task's name and place, `message` what it said when it went wrong.
@@ -39,8 +38,7 @@ class TaskEnded:
     ignored: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TaskAnnounced:
+class TaskAnnounced(Struct, frozen=True):
     """A task is about to be sent to hosts: what its trouble would mean.
 
     `rescuable`: a block around it may rescue a failure. `ignores_unreachable` is None when only the task's
@@ -52,8 +50,7 @@ class TaskAnnounced:
     ignores_unreachable: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class PlayStarted:
+class PlayStarted(Struct, frozen=True):
     """A play began for `hosts`, of all those that it targets (fewer where the play has `serial`)."""
 
     play: str
@@ -62,31 +59,27 @@ class PlayStarted:
     hosts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class EndedEarly:
+class EndedEarly(Struct, frozen=True):
     """A `meta: end_…` task ended the play for these hosts without failing them."""
 
     hosts: tuple[str, ...]
     how: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProcedureClosed:
+class ProcedureClosed(Struct, frozen=True):
     """The completion play of the procedure began: no play of the procedure starts after it."""
 
     procedure: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProcedureCompleted:
+class ProcedureCompleted(Struct, frozen=True):
     """The completion play of the procedure reached the host."""
 
     host: str
     procedure: str
 
 
-@dataclass(frozen=True, slots=True)
-class Recap:
+class Recap(Struct, frozen=True):
     """Ansible's own counts of failed and unreachable results, without the rescued and ignored ones."""
 
     failures: Mapping[str, int]

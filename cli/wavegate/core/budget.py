@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wavegate.core import events as ev
 from wavegate.core.plan import Plan, PlannedWave
@@ -16,8 +17,7 @@ from wavegate.core.spec import Budget
 from wavegate.core.state import Counts, State
 
 
-@dataclass(frozen=True, slots=True)
-class Overspent:
+class Overspent(Struct, frozen=True):
     """One limit of a budget that is exceeded; `kind` is "bad" for the total, or a class of it."""
 
     kind: str

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from wavegate.core.events import Asked, CaseResult, Event, Measurement, SweepEnded, VoteCast
 from wavegate.core.outcomes import Outcome, Reading, Status, Verdict
@@ -21,11 +23,10 @@ def _spell(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-_KINDS: dict[str, type] = {_spell(cls.__name__): cls for cls in Event.__args__}
+_KINDS: dict[str, type[Struct]] = {_spell(cls.__name__): cls for cls in Event.__args__}
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
+class _Shape(Struct, frozen=True):
     """How one kind of event is written and read: its fields, and which of them JSON has no type for."""
 
     cls: type
@@ -34,8 +35,8 @@ class _Shape:
     tuples: tuple[str, ...]
 
 
-def _shape_of(cls: type) -> _Shape:
-    types = {field.name: str(field.type) for field in fields(cls)}
+def _shape_of(cls: type[Struct]) -> _Shape:
+    types = {name: cls.__annotations__[name] for name in cls.__struct_fields__}
     enums = {name: _ENUMS[kind] for name, kind in types.items() if kind in _ENUMS}
     listed = tuple(name for name, kind in types.items() if kind.startswith("tuple"))
     return _Shape(cls, tuple(types), tuple(enums.items()), listed)
@@ -76,7 +77,7 @@ def _encode_measurement(one: Measurement) -> dict[str, Any]:
         "value": one.value,
     }
     if one.asked:
-        data["asked"] = {field.name: getattr(one.asked, field.name) for field in fields(Asked)}
+        data["asked"] = asdict(one.asked)
     return data
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from wavegate.core import events as ev
 from wavegate.core.mann_whitney import least_p, p_greater
@@ -34,8 +35,7 @@ MOST_OF_A_SWEEP = 200
 _Values = tuple[tuple[str, float], ...]
 
 
-@dataclass(slots=True)
-class Samples:
+class Samples(Struct):
     """The numbers of a probe's sweeps in which both sides were measured, as (changed, untouched)."""
 
     sweeps: list[tuple[_Values, _Values]] = field(default_factory=list)
@@ -70,8 +70,7 @@ def _thin(values: _Values) -> _Values:
     return values[:: -(-len(values) // MOST_OF_A_SWEEP)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class Compared(Struct, frozen=True, kw_only=True):
     """What was compared and how it came out; medians, `ratio` and `p` are None where there is no such number.
 
     `changed` and `untouched` are numbers of values; `ratio` is the changed hosts' median over the others'.

@@ -19,24 +19,23 @@ Bad wins over what could not be evaluated: nothing overrides a fail.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from wavegate.core.expressions import ExpressionError, evaluate
 from wavegate.core.judgement import Judgement
 from wavegate.core.outcomes import Reading
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
+class Conditions(Struct, frozen=True):
     """Two expressions; "" is one that nobody gave."""
 
     good_when: str = ""
     bad_when: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """An expression that could not be evaluated, and why."""
 
     reason: str

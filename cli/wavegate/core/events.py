@@ -7,13 +7,13 @@ Times are seconds since the epoch (UTC) and stand beside the event, in `Record`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from wavegate.core.outcomes import Outcome, Reading, Status, Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What one measurement of many requests counted; `lost` could not be sent or have no known end.
 
     `down` and `unknown` are seconds within the measurement, `ends` is how its last request was answered.
@@ -27,8 +27,7 @@ class Asked:
     ends: Reading = Reading.GOOD
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+class Measurement(Struct, frozen=True):
     """One answer of one probe about one target (a host, or "" for a probe measured once).
 
     `value` is a number worth showing (an http probe's latency in seconds), `detail` the sentence. A probe
@@ -42,8 +41,7 @@ class Measurement:
     asked: Asked | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RolloutStarted:
+class RolloutStarted(Struct, frozen=True):
     """A rollout began to walk its plan."""
 
     name: str
@@ -51,29 +49,25 @@ class RolloutStarted:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class RolloutResumed:
+class RolloutResumed(Struct, frozen=True):
     """A process took over; what was in flight in the dead one has been accounted for before this."""
 
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class WaveStarted:
+class WaveStarted(Struct, frozen=True):
     """The wave's before-gate (if any) passed; its hosts may be touched from here on."""
 
     wave: str
 
 
-@dataclass(frozen=True, slots=True)
-class WaveCompleted:
+class WaveCompleted(Struct, frozen=True):
     """Every host of the wave has an outcome and its after-gate (if any) passed."""
 
     wave: str
 
 
-@dataclass(frozen=True, slots=True)
-class BatchSubmitted:
+class BatchSubmitted(Struct, frozen=True):
     """Intent: one Ansible process is about to run these procedures on these hosts.
 
     `batch` is unique in the rollout (`pilot.1`, a second try `pilot.1-2`, a rollback `pilot.1-rollback`);
@@ -90,8 +84,7 @@ class BatchSubmitted:
     undo: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HostFinished:
+class HostFinished(Struct, frozen=True):
     """One host's outcome in one batch, on evidence. `completed` names the procedures it got through.
 
     `task` and `reason` tell the first trouble (already redacted); `rescued` counts rescued failures.
@@ -107,8 +100,7 @@ class HostFinished:
     rescued: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class BatchEnded:
+class BatchEnded(Struct, frozen=True):
     """The batch's Ansible process is gone. `status`: ended, timed_out, canceled, or lost (found dead).
 
     Hosts of the batch without an outcome are `timed_out`, or `aborted` (canceled, lost, ended).
@@ -120,8 +112,7 @@ class BatchEnded:
     output: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ObligationOpened:
+class ObligationOpened(Struct, frozen=True):
     """Intent: the batch's playbook is about to take something out, which the playbook `undo` puts back.
 
     It waits until this is durable, and takes nothing out when it is not.
@@ -133,8 +124,7 @@ class ObligationOpened:
     undo: str
 
 
-@dataclass(frozen=True, slots=True)
-class ObligationClosed:
+class ObligationClosed(Struct, frozen=True):
     """The batch's playbook has put back what it had taken out."""
 
     batch: str
@@ -142,8 +132,7 @@ class ObligationClosed:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class VersionPinned:
+class VersionPinned(Struct, frozen=True):
     """What the first host resolved for `key` (a package, an artifact): later hosts get the same `value`."""
 
     batch: str
@@ -152,8 +141,7 @@ class VersionPinned:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class GateOpened:
+class GateOpened(Struct, frozen=True):
     """A gate began to look. For a gate `after` a wave this instant is where the soak starts.
 
     `untouched` are hosts still to come, with which probes compare; `intervals` maps each probe of a
@@ -168,8 +156,7 @@ class GateOpened:
     intervals: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class SweepStarted:
+class SweepStarted(Struct, frozen=True):
     """Intent: a probe is about to measure all of its targets once, and the `untouched` beside them."""
 
     wave: str
@@ -180,8 +167,7 @@ class SweepStarted:
     untouched: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SweepEnded:
+class SweepEnded(Struct, frozen=True):
     """What the probe answered about its targets, and about the `untouched` hosts to compare them with."""
 
     wave: str
@@ -192,8 +178,7 @@ class SweepEnded:
     untouched: tuple[Measurement, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class HostFoundBad:
+class HostFoundBad(Struct, frozen=True):
     """A probe found a host bad beyond its failure_limit; it counts against the failure budget."""
 
     wave: str
@@ -202,8 +187,7 @@ class HostFoundBad:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovalRequested:
+class ApprovalRequested(Struct, frozen=True):
     """The gate has all that measurements can give it, and asks people now; `until` is when that expires."""
 
     wave: str
@@ -212,8 +196,7 @@ class ApprovalRequested:
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class CaseResult:
+class CaseResult(Struct, frozen=True):
     """One named test case of a sign-off: `passed` or `failed`, and the evidence file with its sha256."""
 
     name: str
@@ -222,8 +205,7 @@ class CaseResult:
     sha256: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class VoteCast:
+class VoteCast(Struct, frozen=True):
     """A person's vote at a gate, which counts: `choice` is approve or reject.
 
     It is bound to `plan_hash`. A signed vote names the principal's key; `signature` (armoured, by ssh-keygen)
@@ -243,8 +225,7 @@ class VoteCast:
     signature: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class VoteRefused:
+class VoteRefused(Struct, frozen=True):
     """A vote that does not count, and why."""
 
     wave: str
@@ -255,8 +236,7 @@ class VoteRefused:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class GateOverridden:
+class GateOverridden(Struct, frozen=True):
     """A person lets the rollout pass this gate, this once, whatever it says."""
 
     wave: str
@@ -266,8 +246,7 @@ class GateOverridden:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rehearsed:
+class Rehearsed(Struct, frozen=True):
     """The change of plan `plan_hash` went there, back and there again on these hosts, or did not.
 
     Times are what each way took in seconds, with what verified it; `rollouts` are the ids of the ways.
@@ -283,8 +262,7 @@ class Rehearsed:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class GateDecided:
+class GateDecided(Struct, frozen=True):
     """The gate's verdict, with the sentence that says why."""
 
     wave: str
@@ -294,8 +272,7 @@ class GateDecided:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetBreached:
+class BudgetBreached(Struct, frozen=True):
     """More hosts are bad than the budget of the wave (or of the rollout, `level`) tolerates."""
 
     level: str
@@ -305,8 +282,7 @@ class BudgetBreached:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class RollbackStarted:
+class RollbackStarted(Struct, frozen=True):
     """The hosts listed are about to be put back, last wave and last batch first.
 
     `wave` is where the trouble was; `by` the person who asked for it ("" when the policy did).
@@ -318,8 +294,7 @@ class RollbackStarted:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HostsRetried:
+class HostsRetried(Struct, frozen=True):
     """A person wants these hosts of the wave done again; `batches` are the indices of their batches.
 
     What stopped the rollout (a breach, a failed gate) is judged anew afterwards.
@@ -331,8 +306,7 @@ class HostsRetried:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class HostSkipped:
+class HostSkipped(Struct, frozen=True):
     """A person takes the host out of the rollout; it counts neither as done nor as bad."""
 
     wave: str
@@ -341,24 +315,21 @@ class HostSkipped:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class AbortRequested:
+class AbortRequested(Struct, frozen=True):
     """A person ends the rollout for good; what it took out is put back first."""
 
     by: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class StopRequested:
+class StopRequested(Struct, frozen=True):
     """A person or a signal asked to stop: `now` cancels what is in flight, otherwise it ends by itself."""
 
     by: str
     now: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseBroken:
+class LeaseBroken(Struct, frozen=True):
     """A person took the lease away from `owner`, who can never write again; the rollout stands as it was."""
 
     by: str
@@ -366,16 +337,14 @@ class LeaseBroken:
     owner: str
 
 
-@dataclass(frozen=True, slots=True)
-class RolloutPaused:
+class RolloutPaused(Struct, frozen=True):
     """The rollout stands still: `waiting` for time, or for a person (held, interrupted, halted, ...)."""
 
     status: Status
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class RolloutEnded:
+class RolloutEnded(Struct, frozen=True):
     """The rollout reached a closed state."""
 
     status: Status
@@ -415,15 +384,13 @@ Event = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SweepCounted(SweepEnded):
+class SweepCounted(SweepEnded, frozen=True):
     """A sweep of which only numbers are wanted. It is never written: it stands for one where people look."""
 
     counts: Mapping[Reading, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """An event as the journal holds it: its place (from 1), its time and its link in the hash chain."""
 
     seq: int

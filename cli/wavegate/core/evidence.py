@@ -8,8 +8,9 @@ cut off, so reaching it is positive evidence. Everything else is a named outcome
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from wavegate.core.ansible_events import (
     AnsibleEvent,
@@ -38,8 +39,7 @@ class Ending(StrEnum):
     LOST = "lost"
 
 
-@dataclass(slots=True)
-class _Trail:
+class _Trail(Struct):
     """What is known about one host."""
 
     started: bool = False
@@ -52,8 +52,7 @@ class _Trail:
     finished: bool = False
 
 
-@dataclass(slots=True)
-class _Play:
+class _Play(Struct):
     name: str
     targets: frozenset[str]
     reached: set[str]

@@ -7,7 +7,8 @@ limits follow progressive-delivery practice (metric, measurement, inconclusive),
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wavegate.core import grouping
 from wavegate.core.comparison import Compared, compare
@@ -20,8 +21,7 @@ from wavegate.core.tallies import Series, Tally
 _RANK = {Verdict.PASS: 0, None: 1, Verdict.INCONCLUSIVE: 2, Verdict.FAIL: 3}
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """A verdict, or None while it is too early to say, and the sentence that names both numbers."""
 
     verdict: Verdict | None

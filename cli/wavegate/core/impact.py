@@ -8,15 +8,15 @@ measurement is of many requests, these count themselves, and the last of them st
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wavegate.core.events import Measurement
 from wavegate.core.outcomes import Reading
 from wavegate.core.quantity import format_duration
 
 
-@dataclass(slots=True)
-class Impact:
+class Impact(Struct):
     """One target of one probe of a background gate; times are seconds since the epoch, durations seconds.
 
     `watched` is the whole time, `down` and `unknown` are parts of it. `since` is where the newest answer

@@ -9,15 +9,15 @@ seen and what was wanted; it is whole: shortening and redacting are left to whoe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from wavegate.core.events import Asked
 from wavegate.core.outcomes import Reading
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """What an observation means; `value` is its number: of a kind in TIMED, how many seconds it took.
 
     `asked` is there where the observation is of many requests.
@@ -113,8 +113,7 @@ def seconds_text(seconds: float) -> str:
     return f"{seconds:.3f}".rstrip("0").rstrip(".") + " s"
 
 
-@dataclass(frozen=True, slots=True)
-class ProgramEnd:
+class ProgramEnd(Struct, frozen=True):
     """How a program ended: its exit code (negative: the signal that killed it) and its last words.
 
     `output` is everything that it wrote to standard output, None when that was more than is kept.

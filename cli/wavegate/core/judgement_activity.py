@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from wavegate.core.findings import Finding, age_text, count_text, not_measured
 from wavegate.core.outcomes import Reading
@@ -13,8 +14,7 @@ ENTRIES_LOOKED_AT = 1000
 """The module tells of so many entries, the newest: `at_most` must be less."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogWatch:
+class LogWatch(Struct, frozen=True):
     """A unit's log may hold a pattern so many times: in the last `since` seconds (None: since the change)."""
 
     unit: str

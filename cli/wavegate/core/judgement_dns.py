@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wavegate.core.judgement import Judgement, seconds_text
 from wavegate.core.outcomes import Reading
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DnsAnswer:
+class DnsAnswer(Struct, frozen=True, kw_only=True):
     """The records that came, each as text, and after how many seconds; `asked` is name and type."""
 
     asked: str

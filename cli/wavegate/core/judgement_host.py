@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from wavegate.core.findings import (
     Finding,
@@ -25,16 +27,14 @@ from wavegate.core.judgement_time import TimeWish, judge_fresh, judge_time
 from wavegate.core.outcomes import Reading
 
 
-@dataclass(frozen=True, slots=True)
-class FreeSpace:
+class FreeSpace(Struct, frozen=True):
     """At least this much of a file system must be free: percent of it, or bytes."""
 
     percent: float | None = None
     bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostExpectation:
+class HostExpectation(Struct, frozen=True, kw_only=True):
     """What a host probe wants; None, False and nothing in it mean that nobody asked.
 
     Percentages are of the whole; `fresh` maps a path to the greatest age in seconds, `processes` a name to

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct, field
 
 from wavegate.core.judgement import Judgement, seconds_text
 from wavegate.core.outcomes import Reading
@@ -18,8 +19,7 @@ BODY_LIMIT = 1024 * 1024
 """Bytes of an answer that are looked at; an endless answer costs no more than these."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpExpectation:
+class HttpExpectation(Struct, frozen=True, kw_only=True):
     """What an http probe wants: one of `statuses`, `text` in the body, JSON values by dotted path, speed.
 
     `headers` are wanted of the answer, each with exactly this value; the case of their names is all one.
@@ -32,8 +32,7 @@ class HttpExpectation:
     max_latency: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpAnswer:
+class HttpAnswer(Struct, frozen=True, kw_only=True):
     """What came back: at most BODY_LIMIT bytes of body; `whole` says that it was all of it.
 
     `headers` are pairs of name (in small letters) and value; a name may come more than once.

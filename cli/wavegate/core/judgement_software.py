@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from wavegate.core.debian_versions import is_at_least
 from wavegate.core.findings import Finding, age_text, count_text, not_measured
@@ -13,8 +14,7 @@ from wavegate.core.outcomes import Reading
 _NAMED = 5
 
 
-@dataclass(frozen=True, slots=True)
-class PackageWish:
+class PackageWish(Struct, frozen=True):
     """The version that must be installed: exactly this one, or this one or newer."""
 
     version: str
@@ -24,8 +24,7 @@ class PackageWish:
         return f"{self.version} or newer" if self.or_newer else self.version
 
 
-@dataclass(frozen=True, slots=True)
-class UpdatesWish:
+class UpdatesWish(Struct, frozen=True):
     """So many security updates may wait; package lists that are older (seconds) tell nothing."""
 
     at_most: int = 0

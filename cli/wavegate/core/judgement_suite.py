@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from wavegate.core.findings import count_text
 from wavegate.core.judgement import Judgement
@@ -22,8 +23,7 @@ class Result(StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True)
-class SuiteCase:
+class SuiteCase(Struct, frozen=True):
     """One test on one host ("" for a test that asks no host); `message` says why it did not pass."""
 
     host: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from wavegate.core.findings import Finding, age_text, not_measured
 from wavegate.core.outcomes import Reading
@@ -14,8 +15,7 @@ _FUTURE = 300.0
 """Seconds by which a file may be younger than now, before its time (or the clock) makes no sense."""
 
 
-@dataclass(frozen=True, slots=True)
-class TimeWish:
+class TimeWish(Struct, frozen=True):
     """Whether the clock must be in sync, and by how many seconds it may be off (None: nobody asked)."""
 
     in_sync: bool = False

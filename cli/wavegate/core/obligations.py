@@ -7,7 +7,7 @@ nothing new is started beside it, and no rollout is closed over it but by a pers
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from wavegate.core import events as ev
 from wavegate.core.dispatch import may_start, name_batch, settled_first

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from typing import Any
+
+from msgspec import Struct, field
 
 from wavegate.core.spec import (
     ApprovalSpec,
@@ -27,8 +28,7 @@ from wavegate.core.spec import (
 _FORWARD = (Procedure.PRECHECK, Procedure.BACKUP, Procedure.APPLY, Procedure.VERIFY)
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedBatch:
+class PlannedBatch(Struct, frozen=True):
     """The hosts one Ansible process handles; never empty. `step` is the place in a ramp such as [1, 50%]."""
 
     hosts: tuple[str, ...]
@@ -39,8 +39,7 @@ class PlannedBatch:
             raise ValueError("a batch cannot be empty: an empty limit means every host")
 
 
-@dataclass(frozen=True)
-class PlannedWave:
+class PlannedWave(Struct, frozen=True, dict=True):
     """One wave with its hosts settled: `budget` is in hosts, `apart` maps host to key value."""
 
     name: str
@@ -70,8 +69,7 @@ class PlannedWave:
         return max((len(batch.hosts) for batch in self.batches), default=0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """Everything a rollout needs to know, and nothing secret: variables appear by name only.
 
     `digests` maps a part of the material (`rollout file`, `project`, ...) to its sha256;
@@ -116,7 +114,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON data with stable keys; `from_json` takes it back."""
-        return {field.name: to_data(getattr(self, field.name)) for field in fields(self)}
+        return {name: to_data(getattr(self, name)) for name in self.__struct_fields__}
 
     @property
     def hash(self) -> str:
@@ -141,9 +139,9 @@ class Plan:
 
 
 def to_data(value: Any) -> Any:
-    """Return dataclasses, wherever they are nested, as mappings; nothing else is copied."""
-    if is_dataclass(value):
-        return {field.name: to_data(getattr(value, field.name)) for field in fields(value)}
+    """Return structs, wherever they are nested, as mappings; nothing else is copied."""
+    if isinstance(value, Struct):
+        return {name: to_data(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, tuple | list):
         return value if not value or isinstance(value[0], str) else [to_data(item) for item in value]
     if isinstance(value, Mapping):

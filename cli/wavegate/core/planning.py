@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wavegate.core.batching import make_batches
 from wavegate.core.comparison import note_comparisons
@@ -18,8 +20,7 @@ from wavegate.core.spec import Budget, BudgetSpec, Order, RolloutSpec, Scope, Wa
 from wavegate.errors import InputError, Problem
 
 
-@dataclass(frozen=True, slots=True)
-class _NamedWave:
+class _NamedWave(Struct, frozen=True):
     """A wave whose name and hosts are known, before batching."""
 
     spec: WaveSpec

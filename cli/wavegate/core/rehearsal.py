@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wavegate.core import events as ev
 from wavegate.core.judgement import Judgement
@@ -17,8 +19,7 @@ PREFIX = "rehearse-"
 """How rehearsals of a rollout are called: they are rollouts themselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """A rehearsal that came to its end, and when."""
 
     at: float
@@ -26,8 +27,7 @@ class Evidence:
     event: ev.Rehearsed
 
 
-@dataclass(frozen=True, slots=True)
-class TriedRole:
+class TriedRole(Struct, frozen=True):
     """What is known of a role's way there and back: its digest now (of none: ""), and when it was tried."""
 
     name: str

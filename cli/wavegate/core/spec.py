@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
 
 from wavegate.core.quantity import Amount
 
@@ -56,8 +57,7 @@ class Procedure(StrEnum):
     DISCHARGE = "discharge"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sampling:
+class Sampling(Struct, frozen=True, kw_only=True):
     """How often a probe measures and how much trouble it tolerates; all limits are strict (`>`).
 
     Durations are seconds. `consecutive_success_limit` 0 means off.
@@ -73,8 +73,7 @@ class Sampling:
     dry_run: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompareSpec:
+class CompareSpec(Struct, frozen=True, kw_only=True):
     """How a probe's numbers are compared with those of at most `hosts` hosts that are still to come.
 
     `at_most` is the share by which they may be worse (0.2 for +20%), `confidence` from 0.5 to below 1.
@@ -87,8 +86,7 @@ class CompareSpec:
     test: str = "mann-whitney"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeSpec:
+class ProbeSpec(Struct, frozen=True, kw_only=True):
     """One named probe; `settings` is what its kind understands, with templates still unrendered.
 
     `by` is what makes the groups of scope `group`: a host variable, or the beginning of groups' names.
@@ -105,16 +103,14 @@ class ProbeSpec:
     compare: CompareSpec | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateProbe:
+class GateProbe(Struct, frozen=True, kw_only=True):
     """A probe as one gate uses it."""
 
     probe: str
     sampling: Sampling
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApprovalSpec:
+class ApprovalSpec(Struct, frozen=True, kw_only=True):
     """Whom a gate asks: `required` different people of `by` (empty: anybody), within `timeout` seconds.
 
     `test_cases` must each be reported as passed. With `signed`, a vote counts only with a signature by a key
@@ -131,16 +127,14 @@ class ApprovalSpec:
     allowed_signers: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorBudget:
+class ErrorBudget(Struct, frozen=True, kw_only=True):
     """How much a background gate tolerates: seconds of downtime, a share (0 to 1) of failed requests."""
 
     downtime: float | None = None
     errors: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateSpec:
+class GateSpec(Struct, frozen=True, kw_only=True):
     """One named gate: its probes, how long they go on after the last host, and whom it asks.
 
     Times are seconds. After `max_wait` without a verdict the gate is inconclusive; 0 means it waits on.
@@ -159,8 +153,7 @@ BUDGET_CLASSES = ("failed", "unreachable", "timed_out", "aborted", "found_bad")
 """The ways in which a host can be bad, each of which may have a budget of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetSpec:
+class BudgetSpec(Struct, frozen=True):
     """A failure budget as written: in total (None: not said), by class, and judged from how many hosts on."""
 
     total: Amount | None = None
@@ -176,8 +169,7 @@ class BudgetSpec:
         return str(self.total) if self.total else "0"
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Struct, frozen=True):
     """How many hosts may be bad, in absolute numbers. `tolerated` None: no limit of its own."""
 
     tolerated: int | None = 0
@@ -185,16 +177,14 @@ class Budget:
     minimum_sample: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollbackSpec:
+class RollbackSpec(Struct, frozen=True, kw_only=True):
     """How hosts are put back: how many may fail at it before it stops, and the gate over those put back."""
 
     tolerated: int = 0
     gate: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RehearsalSpec:
+class RehearsalSpec(Struct, frozen=True, kw_only=True):
     """Where a rollout is rehearsed; what is empty is taken from the rollout itself."""
 
     inventory: tuple[str, ...] = ()
@@ -202,8 +192,7 @@ class RehearsalSpec:
     gate: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaveSpec:
+class WaveSpec(Struct, frozen=True, kw_only=True):
     """One entry of `waves:`; either `hosts` (a pattern) or `each` (a group glob, one wave a group).
 
     `path` is where the entry stands in the file (`waves[1]`), for error messages.
@@ -225,8 +214,7 @@ class WaveSpec:
     may_be_empty: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Become:
+class Become(Struct, frozen=True, kw_only=True):
     """Privilege escalation for the playbooks; empty strings leave ansible.cfg's own values."""
 
     enabled: bool
@@ -235,8 +223,7 @@ class Become:
     password_file: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RolloutSpec:
+class RolloutSpec(Struct, frozen=True, kw_only=True):
     """A whole rollout file. Paths are as written, relative to the project root."""
 
     name: str

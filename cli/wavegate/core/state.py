@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from wavegate.core import events as ev
 from wavegate.core.impact import Impact
@@ -16,8 +17,16 @@ from wavegate.core.outcomes import BAD_OUTCOMES, CLOSED, Outcome, Status, Verdic
 from wavegate.core.tallies import Series
 
 
-@dataclass(slots=True)
-class GateState:
+class Derived(dict[str, Mapping[str, tuple[str, ...]]]):
+    """What follows from the rest of a state, kept to be quick: it makes no difference between two states."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Derived)
+
+    __hash__ = None
+
+
+class GateState(Struct):
     """One gate before, during or after a wave; `opened_at` is where its soak starts.
 
     `out` are the targets that a probe found bad: they count against the failure budget instead. People are
@@ -47,12 +56,11 @@ class GateState:
     """Whether the wave of a background gate is completed."""
     rested: bool = False
     """Whether the rollout stood still since a background gate opened."""
-    groups: dict[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict, compare=False, repr=False)
+    groups: Derived = field(default_factory=Derived)
     """What `grouping` made of the targets; it depends on nothing else than these and the plan."""
 
 
-@dataclass(slots=True)
-class HostState:
+class HostState(Struct):
     """What is known about one host. `touched`: the rollout may have begun to change it."""
 
     outcome: Outcome | None = None
@@ -92,8 +100,7 @@ class HostState:
         return "found_bad" if self.found_bad else str(self.forward or self.outcome)
 
 
-@dataclass(slots=True)
-class ObligationState:
+class ObligationState(Struct):
     """Something that is taken out, or is about to be, and must be put back by the playbook `undo`.
 
     `batch` is the one that took it out; `discharge` the one that puts it back now. `failed` says why that
@@ -109,8 +116,7 @@ class ObligationState:
     failed: str = ""
 
 
-@dataclass(slots=True)
-class BatchState:
+class BatchState(Struct):
     """One submitted batch; in flight until `ended_at` is set."""
 
     wave: str
@@ -125,8 +131,7 @@ class BatchState:
     obligation: str = ""
 
 
-@dataclass(slots=True)
-class Counts:
+class Counts(Struct):
     """How many hosts have an outcome, and class of failure budgets -> how many are bad in that way.
 
     `made_bad` are those that the rollout made bad, `sick` those that were so before; no class is at 0.
@@ -137,8 +142,7 @@ class Counts:
     sick: Counter[str] = field(default_factory=Counter)
 
 
-@dataclass(slots=True)
-class WaveState:
+class WaveState(Struct):
     """One wave's way: started, all hosts with an outcome, completed.
 
     `done`, `bad` and (bad, but not by our doing) `sick` are its hosts that are, `not_started` those on which
@@ -162,8 +166,7 @@ class WaveState:
     counts: Counts = field(default_factory=Counts)
 
 
-@dataclass(slots=True)
-class RollbackState:
+class RollbackState(Struct):
     """The hosts to be put back, and why; `waiting` maps a wave to its batches not begun yet, last one last.
 
     `failed` are hosts that could not be put back; `wave` is where the trouble was.
@@ -178,8 +181,7 @@ class RollbackState:
     failed: set[str] = field(default_factory=set)
 
 
-@dataclass(slots=True)
-class State:
+class State(Struct):
     """The whole rollout as its journal tells it."""
 
     status: Status = Status.PLANNED

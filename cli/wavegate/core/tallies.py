@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from wavegate.core import events as ev
 from wavegate.core.comparison import Samples
@@ -15,8 +16,7 @@ _FEW = 4
 Counts = tuple[int, int, int, int, int, int, Reading | None]
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Struct):
     """How one probe's measurements of one target went so far."""
 
     good: int = 0
@@ -60,8 +60,7 @@ class Tally:
         )
 
 
-@dataclass(slots=True)
-class _Move:
+class _Move(Struct):
     """What one sweep does to targets that had equal tallies and were measured alike."""
 
     measurement: ev.Measurement
@@ -72,8 +71,7 @@ class _Move:
     number: int = 0
 
 
-@dataclass(slots=True)
-class Series:
+class Series(Struct):
     """One probe of one gate: its sweeps and a tally for each target.
 
     `total` counts all measurements; `alike` groups the targets that are still judged by equal counts, since

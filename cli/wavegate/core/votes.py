@@ -7,8 +7,9 @@ the gate stays shut; that is inconclusive, not a fail: nobody found anything wro
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from wavegate.core import events as ev
 from wavegate.core.gate import Judgement

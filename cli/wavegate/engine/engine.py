@@ -6,8 +6,9 @@ It holds no decision of its own: `core.decide` says what happens next, the ports
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from wavegate.core import events as ev
 from wavegate.core.decide import decide, is_waiting, open_gate, wakes_at
@@ -36,8 +37,7 @@ class Watcher(Protocol):
         ...
 
 
-@dataclass(slots=True, kw_only=True)
-class Engine:
+class Engine(Struct, kw_only=True):
     """One walk of one rollout by one process, which holds the rollout's lease."""
 
     rollout_id: str

@@ -9,9 +9,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wavegate.errors import WavegateError
 from wavegate.lab.advice import install_command
@@ -34,8 +36,7 @@ class EngineError(WavegateError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
+class Engine(Struct, frozen=True):
     """One usable engine: `flags` go before every command, `limits` to every new container."""
 
     name: str

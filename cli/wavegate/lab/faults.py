@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from wavegate.errors import WavegateError
 from wavegate.lab import reach
@@ -21,8 +22,7 @@ _SLOW_CPUS = "0.05"
 _FREEZES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """One way to break a host: what it means to whoever talks to the host."""
 
     name: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Network
+
+from msgspec import Struct
 
 from wavegate.errors import WavegateError
 
@@ -25,8 +26,7 @@ _PLACES = (
 _HOSTS_PER_PILOT = 20
 
 
-@dataclass(frozen=True, slots=True)
-class LabHost:
+class LabHost(Struct, frozen=True):
     """One host of the lab: hosts of the same `cluster` serve each other and should not go together."""
 
     name: str

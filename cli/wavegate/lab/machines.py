@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from wavegate.errors import WavegateError
 from wavegate.lab import layout
@@ -23,8 +24,7 @@ _INOTIFY_OTHERS = 512
 _USABLE = ("running", "paused", "exited", "stopped")
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Struct, frozen=True):
     """One container that the lab should have: a host, or the package host."""
 
     name: str

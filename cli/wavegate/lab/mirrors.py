@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 _POCKETS = ("", "-updates", "-security")
 _ARCHIVE_KEYRINGS = ("debian-archive-", "ubuntu-archive-")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """One apt source: an address, its suites and components, and the keyring that it names, if any."""
 
     uri: str

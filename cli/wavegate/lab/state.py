@@ -8,9 +8,11 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from wavegate.errors import WavegateError
 from wavegate.lab.layout import BALANCER_GROUP
@@ -18,8 +20,7 @@ from wavegate.lab.layout import BALANCER_GROUP
 _VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class HostRecord:
+class HostRecord(Struct, frozen=True):
     """One host of a lab: where it is and which faults it was given."""
 
     name: str
@@ -29,8 +30,7 @@ class HostRecord:
     faults: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Lab:
+class Lab(Struct, frozen=True):
     """One lab of one project; `id` is in the name of everything that it made on the machine."""
 
     id: str
@@ -61,8 +61,7 @@ class Lab:
         return replace(self, hosts=hosts)
 
 
-@dataclass(frozen=True, slots=True)
-class LabFolder:
+class LabFolder(Struct, frozen=True):
     """Where a project keeps its lab."""
 
     project: Path
@@ -136,7 +135,7 @@ class LabFolder:
     def save(self, lab: Lab) -> None:
         """Write the lab down, all or nothing."""
         self.make()
-        text = json.dumps({"version": _VERSION, **asdict(lab)}, indent=2)
+        text = json.dumps({"version": _VERSION, **to_builtins(lab)}, indent=2)
         write_whole(self.path / "lab.json", text + "\n", mode=0o600)
 
 

@@ -5,7 +5,7 @@ Times are seconds since the epoch (UTC), durations and latencies are seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from wavegate.core.comparison import Compared
 from wavegate.core.outcomes import Outcome, Status, Verdict
@@ -13,8 +13,7 @@ from wavegate.reports.impact import ImpactFacts
 from wavegate.reports.taken_out import TakenOut
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Try:
+class Try(Struct, frozen=True, kw_only=True):
     """One batch's way over one host, forward or back; `outcome` is None while it is in flight.
 
     `output` names the file that keeps what Ansible printed for the batch.
@@ -48,8 +47,7 @@ class Try:
         return None if self.ended_at is None else self.ended_at - self.started_at
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostFacts:
+class HostFacts(Struct, frozen=True, kw_only=True):
     """One host: `standing` is its outcome, or `in_flight`, or `not_started`.
 
     `is_sick`: it is bad, and was so before: it did not get through the precheck.
@@ -82,8 +80,7 @@ class HostFacts:
         return "; ".join(part for part in (forward, self.found_bad, rollback) if part)
 
 
-@dataclass(frozen=True, slots=True)
-class Latency:
+class Latency(Struct, frozen=True):
     """The smallest, the middle and the largest of some measured values, in seconds."""
 
     low: float
@@ -91,8 +88,7 @@ class Latency:
     high: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class Counts(Struct, frozen=True, kw_only=True):
     """How many measurements were of which reading; an error has measured nothing."""
 
     good: int = 0
@@ -106,8 +102,7 @@ class Counts:
         return self.good + self.bad + self.inconclusive + self.error
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True):
     """One sweep of a probe over its targets, or several neighbouring sweeps put together."""
 
     at: float
@@ -115,8 +110,7 @@ class Point:
     latency: Latency | None
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(Struct, frozen=True):
     """One measurement worth telling, with its time."""
 
     at: float
@@ -124,8 +118,7 @@ class Sighting:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeFacts:
+class ProbeFacts(Struct, frozen=True, kw_only=True):
     """What one probe of one gate measured. `decides` is False for a dry run, which never decides.
 
     `bad_targets` are the hosts with at least one bad measurement; `points` are in order of time;
@@ -147,8 +140,7 @@ class ProbeFacts:
     compared: Compared | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VoteFacts:
+class VoteFacts(Struct, frozen=True, kw_only=True):
     """One vote at a gate; `refused` is why it does not count, `key` the key that signed it (or empty).
 
     `cases` are test cases with name, result, evidence file and its sha256.
@@ -163,8 +155,7 @@ class VoteFacts:
     cases: tuple[tuple[str, str, str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateFacts:
+class GateFacts(Struct, frozen=True, kw_only=True):
     """One time that a gate looked; a gate that is looked at again after a resume appears again.
 
     `overridden_by` is who let the rollout pass it whatever it said, and `override_reason` why.
@@ -199,8 +190,7 @@ class GateFacts:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaveFacts:
+class WaveFacts(Struct, frozen=True, kw_only=True):
     """One wave. `standing`: not_started, running, completed, or how the rollout stopped in it.
 
     `worked_until` is when its last batch of the way forward ended, `ended_at` when nothing more happened.
@@ -231,8 +221,7 @@ class WaveFacts:
         return self.ended_at - self.started_at
 
 
-@dataclass(frozen=True, slots=True)
-class Rollback:
+class Rollback(Struct, frozen=True):
     """The wave that was put back: `ended_at` is None while hosts are still being put back."""
 
     wave: str
@@ -244,8 +233,7 @@ class Rollback:
     not_put_back: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Struct, frozen=True):
     """A time in which the rollout stood still: held, interrupted or died; `until` is None while it does."""
 
     status: str
@@ -255,8 +243,7 @@ class Pause:
     resumed_by: str
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """One notable thing of the timeline; `tone` is good, bad, unsure or plain."""
 
     at: float
@@ -264,8 +251,7 @@ class Moment:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class Trouble(Struct, frozen=True, kw_only=True):
     """One thing that went wrong, and what was done about it; `tone` is bad, or unsure when nobody knows.
 
     `look` is the command that shows more of it; empty where the report says it all.
@@ -278,8 +264,7 @@ class Trouble:
     look: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportFacts:
+class ReportFacts(Struct, frozen=True, kw_only=True):
     """One rollout as its plan and its journal tell it, up to `as_of`, the time of the newest record.
 
     `playbooks` are pairs of procedure and path, `pins` triples of key, value and the host that resolved it.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from wavegate.core import events as ev
 from wavegate.core.fleet_gate import FLEET

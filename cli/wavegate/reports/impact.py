@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from wavegate.core import events as ev
 from wavegate.core.grouping import tell_target
@@ -14,8 +15,7 @@ from wavegate.core.plan import Plan
 from wavegate.core.state import GateState, State
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImpactFacts:
+class ImpactFacts(Struct, frozen=True, kw_only=True):
     """One target of one probe that watched during one wave; durations are seconds.
 
     `down` and `unknown` are parts of `watched`; `failed` of the `requests` did, `lost` could not be measured.
@@ -57,8 +57,7 @@ def tell_error_budget(downtime: float | None, errors: float | None) -> str:
     return ", ".join(parts)
 
 
-@dataclass(slots=True)
-class _Watch:
+class _Watch(Struct):
     """What is known of one wave's background gate, over all times that it looked."""
 
     gate: str

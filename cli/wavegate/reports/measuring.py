@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from statistics import median
+
+from msgspec import Struct, field
 
 from wavegate.core import events as ev
 from wavegate.core.comparison import Compared, Samples, compare
@@ -18,8 +19,7 @@ MOST_POINTS = 120
 """A soak of days has thousands of sweeps; a picture and a JSON reader need no more than this."""
 
 
-@dataclass(slots=True)
-class _Look:
+class _Look(Struct):
     """One opened gate with the sweeps that answered while it looked."""
 
     opened: ev.GateOpened

@@ -6,7 +6,8 @@ Horizontal places are percent of the width, vertical ones are pixels from the to
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wavegate.reports.facts import Counts, GateFacts, HostFacts, ProbeFacts, ReportFacts, WaveFacts
 from wavegate.reports.scale import Scale, Tick, make_scale
@@ -20,8 +21,7 @@ _LEAST_SEEN = 3.0
 _MANY, _VERY_MANY = 48, 240
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(Struct, frozen=True):
     """A stretch of time of a wave: work, gate or rollback; `label` is empty where it would not fit."""
 
     kind: str
@@ -31,8 +31,7 @@ class Bar:
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One wave of the picture; `size` says how large its host cells can be."""
 
     wave: WaveFacts
@@ -43,8 +42,7 @@ class Row:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """The whole rollout: `folds` are standstills, as (left, width, what)."""
 
     rows: tuple[Row, ...]
@@ -52,8 +50,7 @@ class Picture:
     folds: tuple[tuple[float, float, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """One sweep: the shares of its measurements as heights in pixels, its values as places in pixels."""
 
     left: float
@@ -70,8 +67,7 @@ class Column:
         return round(self.left + self.width / 2, 3)
 
 
-@dataclass(frozen=True, slots=True)
-class Plot:
+class Plot(Struct, frozen=True):
     """What one probe measured while its gate looked; `top` is the value at the upper edge, if any."""
 
     columns: tuple[Column, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 from wavegate.core.quantity import format_duration
 
@@ -17,16 +18,14 @@ _LEAST_BETWEEN_TICKS = 9.0
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 172800, 604800)
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Struct, frozen=True):
     """A line of the grid: where it stands in percent, and the time since the start that it marks."""
 
     left: float
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
+class Scale(Struct, frozen=True):
     """A piecewise straight line from times to percent; `folds` are the stretches that were folded up."""
 
     knots: tuple[tuple[float, float], ...]

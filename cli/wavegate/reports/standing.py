@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from wavegate.core.estimate import seconds_left
 from wavegate.core.fleet_gate import FLEET
@@ -16,8 +17,7 @@ from wavegate.reports.impact import ImpactFacts, impact_as_data, impacts_now
 from wavegate.reports.taken_out import TakenOut, list_taken_out
 
 
-@dataclass(frozen=True, slots=True)
-class GateStanding:
+class GateStanding(Struct, frozen=True):
     """An open or decided gate; `soaked_until` is seconds since the epoch, 0 without a soak.
 
     `asks` says what it still wants of people, until `asked_until`; empty while it asks nobody.
@@ -35,8 +35,7 @@ class GateStanding:
     asked_until: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class WatchStanding:
+class WatchStanding(Struct, frozen=True):
     """The wave's background gate, and what it measured since it last opened."""
 
     gate: str
@@ -45,8 +44,7 @@ class WatchStanding:
     impacts: tuple[ImpactFacts, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class WaveStanding:
+class WaveStanding(Struct, frozen=True):
     """One wave in numbers and names."""
 
     name: str
@@ -61,8 +59,7 @@ class WaveStanding:
     watch: WatchStanding | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """The whole rollout, as of `at`; `seconds_left` is None while it cannot be estimated."""
 
     name: str
@@ -199,9 +196,9 @@ def _waits_for(state: State, waves: tuple[WaveStanding, ...], now: float) -> str
 
 def standing_json(standing: Standing) -> dict[str, Any]:
     """Return the standing as JSON data; the keys are documented and stable."""
-    from dataclasses import asdict
+    from msgspec import to_builtins
 
-    data = asdict(standing)
+    data = to_builtins(standing)
     for wave, known in zip(data["waves"], standing.waves, strict=True):
         if known.watch:
             wave["watch"]["impacts"] = [impact_as_data(one) for one in known.watch.impacts]

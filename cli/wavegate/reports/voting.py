@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, to_builtins
 
 from wavegate.core.plan import Plan
 from wavegate.core.state import GateState, State
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """One gate that asks people, for somebody who is to vote there.
 
     `differences` are those to the plan of `before`, the last rollout of that name; None without one.
@@ -90,7 +90,7 @@ def _tell_measured(facts: GateFacts) -> Iterator[str]:
 
 def asked_json(asked: Asked) -> dict[str, Any]:
     """Return what is asked as JSON data; the keys are documented and stable."""
-    data = asdict(asked)
+    data: dict[str, Any] = to_builtins(asked)
     data["standing"] = standing_json(asked.standing)
     return data
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -19,8 +19,7 @@ _VERDICTS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INCONCLUSIVE: "
 _MOST_ROWS = 40
 
 
-@dataclass(slots=True)
-class Watch:
+class Watch(Struct):
     """What was measured so far; without a terminal it prints a line for each sweep instead of a table."""
 
     console: Console

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from wavegate.core.quantity import format_duration
 
@@ -45,8 +46,7 @@ STANDING_WORDS = {
 """What a host, a wave or a rollout is called where people read it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A sentence and the rich style that supports it (never the only carrier of meaning)."""
 
     text: str

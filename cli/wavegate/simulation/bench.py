@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from wavegate.core import again
 from wavegate.core import events as ev
 from wavegate.core.folding import fold
@@ -45,8 +47,7 @@ class Blind:
         """Ignore it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Catastrophe:
+class Catastrophe(Struct, frozen=True):
     """What happens to the process that walks: at its `write`-th write, `before` or `after` it.
 
     `death`: it is killed. `pause`: it sleeps while another process takes its lease over and goes on, then
@@ -63,8 +64,7 @@ AGAIN = frozenset({Status.HALTED, Status.HELD, Status.INTERRUPTED})
 """Where a person may have hosts done again, or skip one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """A person's `retry` or `skip`; `number` chooses the host, or (0, for a retry) all of them."""
 
     verb: str
@@ -209,8 +209,7 @@ class Bench:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Doom:
+class _Doom(Struct, frozen=True):
     """What is going to happen to one process."""
 
     bench: Bench

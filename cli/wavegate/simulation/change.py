@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
+
+from msgspec import Struct
 
 from wavegate.core.quantity import format_duration, parse_duration
 from wavegate.errors import InputError, Problem
@@ -25,8 +26,7 @@ VERBS = tuple(_SENTENCES)
 _WHOLE = 100.0
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(Struct, frozen=True):
     """One thing that a change does, to a share (0 to 1) of hosts or measurements; `after` in seconds."""
 
     verb: str

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from zlib import crc32
 
+from msgspec import Struct
+
 from wavegate.core import events as ev
 from wavegate.core.outcomes import Outcome, Reading
 from wavegate.core.spec import Procedure
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
+class Fate(Struct, frozen=True):
     """One host's way through a batch, and what probes see afterwards.
 
     `hangs`: its task never ends. `bad_after`: seconds after the change from which probes find it bad; `sick`:
@@ -111,8 +112,7 @@ class Fates:
         return Reading.BAD if bad else Reading.GOOD
 
 
-@dataclass(slots=True)
-class Told:
+class Told(Struct):
     """Fates told by functions, for tests that say in one line what is special about their world."""
 
     outcome: Callable[[str, tuple[str, ...]], Outcome] = lambda host, procedures: Outcome.DONE  # noqa: ARG005

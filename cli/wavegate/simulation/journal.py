@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from wavegate.core import events as ev
 from wavegate.core.outcomes import Status
@@ -20,8 +22,7 @@ SILENCE_LIMIT = 60.0
 Seen = Callable[[Sequence[ev.Record]], None]
 
 
-@dataclass(slots=True)
-class _Entry:
+class _Entry(Struct):
     row: RolloutRow
     plan: Plan
     records: list[ev.Record] = field(default_factory=list)
@@ -37,8 +38,7 @@ class _Entry:
         return replace(self.row, heartbeat_at=self.beat_at if self.row.owner else 0.0)
 
 
-@dataclass(slots=True)
-class Ledger:
+class Ledger(Struct):
     """All rollouts; `dead` are owners seen gone; `seen` is shown what was appended.
 
     `time` is a clock that never jumps, by which silence is measured; without it, the writers' own is used.

@@ -6,7 +6,8 @@ import math
 import random
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from wavegate.core import events as ev
 from wavegate.core.outcomes import Outcome, Reading
@@ -22,8 +23,7 @@ _OUTCOMES = {"fails": Outcome.FAILED, "unreachable": Outcome.UNREACHABLE}
 _WELL, _BROKEN = "well", "broken by the change"
 
 
-@dataclass(slots=True)
-class Luck:
+class Luck(Struct):
     """Draws each host's fate when its batch starts; `doomed` maps hosts that will break to when they do."""
 
     clauses: Sequence[Clause]

@@ -11,7 +11,9 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import Counter
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from wavegate.core import events as ev
 from wavegate.core.decide import decide, open_gate, wakes_at
@@ -33,8 +35,7 @@ _Happening = list[ev.Event] | tuple[str, list[str], Outcome]
 """Events, or hosts of a batch that ended well."""
 
 
-@dataclass(slots=True)
-class QuickWalk:
+class QuickWalk(Struct):
     """A walk of the plan in the world that `luck` draws; `reached`: wave -> hosts that got the change."""
 
     plan: Plan

@@ -7,7 +7,8 @@ numbers stay as written. Copies of a host are in as many racks (or what `apart:`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from wavegate.core.fleet import Fleet
 from wavegate.core.plan import Plan

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wavegate.core.decide import current_wave
 from wavegate.core.outcomes import Status
@@ -22,8 +23,7 @@ CHEAP = 1_000_000
 KINDS = ("good", "bad")
 
 
-@dataclass(frozen=True, slots=True)
-class Walk:
+class Walk(Struct, frozen=True):
     """One simulated rollout. `reached`: wave -> hosts that got the change; `stopped_in`: the wave, or "".
 
     `harmed` counts the hosts that the change broke or failed on, also where they were put back afterwards.
@@ -43,8 +43,7 @@ class Walk:
         return self.reached.total()
 
 
-@dataclass(frozen=True, slots=True)
-class Study:
+class Study(Struct, frozen=True):
     """All walks: of a good change, and of the bad one."""
 
     plan: Plan
@@ -55,8 +54,7 @@ class Study:
     bad: Sequence[Walk]
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(Struct, frozen=True):
     """What is simulated: one plan and one change, in worlds that differ by chance alone."""
 
     plan: Plan

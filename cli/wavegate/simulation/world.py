@@ -6,8 +6,10 @@ It outlives the processes that act in it. It holds no decision; `oracle` judges 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from typing import Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from wavegate.core import events as ev
 from wavegate.core.outcomes import Outcome
@@ -21,8 +23,7 @@ COLLECT_LIMIT = 30.0
 """How long `collect` waits for what outlived its parent, before it ends that."""
 
 
-@dataclass(slots=True)
-class Work:
+class Work(Struct):
     """One Ansible process: `finished` is what it writes to disk, at which time; `gone_at` when it is gone.
 
     `asks` are its announcements: a host goes on only when its own are durable (`heard`).
@@ -66,8 +67,7 @@ class Onlooker(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class World:
+class World(Struct):
     """Everything that is true whether or not a wavegate process lives."""
 
     nature: Nature

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import trust_as_template
 from ansible.vars.hostvars import HostVars
+from msgspec.structs import replace
 
 from wavegate.adapters.ansible.patterns import resolve
 from wavegate.adapters.ansible.playbooks import Playbooks

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
 from typing import Any
+
+from msgspec.structs import asdict
 
 from wavegate.core.fleet import Fleet
 from wavegate.ports import AnsibleProblem, Answer, PlayFact, Question
@@ -27,7 +28,7 @@ def question_from_text(text: str) -> Question:
 def answer_to_data(answer: Answer) -> dict[str, Any]:
     """Return the answer as JSON data; what is large in it is not copied."""
     return {
-        "fleet": {field.name: getattr(answer.fleet, field.name) for field in fields(answer.fleet)},
+        "fleet": asdict(answer.fleet),
         "plays": [asdict(play) for play in answer.plays],
         "problems": [asdict(problem) for problem in answer.problems],
         "rendered": answer.rendered,

@@ -10,9 +10,10 @@ import shlex
 import shutil
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from wavegate.adapters.executor.environment import (
     build_environment,
@@ -31,8 +32,7 @@ _SETTINGS = {"pexpect_timeout": 0.5, "suppress_output_file": True}
 _LOOK_EVERY = 0.1
 
 
-@dataclass(slots=True, kw_only=True)
-class AnsibleCall:
+class AnsibleCall(Struct, kw_only=True):
     """A call for exactly `hosts`; `name` marks its processes, `grace` is the seconds they get to end.
 
     `runtime` is the short private folder of `open_runtime_folder`, for control sockets and the limit file.

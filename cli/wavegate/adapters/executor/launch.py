@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from msgspec import Struct, field
+
 from wavegate.core.spec import Become, Procedure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
+class Launch(Struct, frozen=True, kw_only=True):
     """What the batches of one rollout have in common.
 
     `work` is the rollout's own folder, `material` the frozen copy of `project` in which batches run.
@@ -55,8 +55,7 @@ class Launch:
         return str(self.material / candidate.relative_to(self.project))
 
 
-@dataclass(frozen=True, slots=True)
-class BatchFolder:
+class BatchFolder(Struct, frozen=True):
     """Where one batch's files lie. Everything in `private` is removed when the batch ends."""
 
     root: Path

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from wavegate.adapters.executor.wrapper import procedure_of
 from wavegate.core.ansible_events import (
@@ -32,8 +33,7 @@ _RESULTS = {
 _UNHELPFUL = ("non-zero return code", "MODULE FAILURE", "All items completed", "One or more items failed")
 
 
-@dataclass(frozen=True, slots=True)
-class Translator:
+class Translator(Struct, frozen=True):
     """Knows the batch's token, the folder that paths are shortened by, and how to redact."""
 
     token: str

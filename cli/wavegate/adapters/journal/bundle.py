@@ -13,8 +13,9 @@ import stat
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
+
+from msgspec.structs import asdict
 
 from wavegate import __version__
 from wavegate.adapters.journal.chain import Link, to_canonical_json

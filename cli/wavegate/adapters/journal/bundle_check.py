@@ -12,9 +12,10 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+from msgspec import Struct
 
 from wavegate.adapters.journal.bundle import EVENTS, FILES, FORMAT, KIND, MANIFEST, PLAN, SUMS
 from wavegate.adapters.journal.chain import Finding, Link, check_links
@@ -30,8 +31,7 @@ _MOST_ENTRIES = 64
 _CHUNK = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """What a bundle says it is, and what is wrong with it. A finding's `seq` is 0 when it is about a file."""
 
     rollout_id: str

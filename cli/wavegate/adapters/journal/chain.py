@@ -9,15 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wavegate.core.codec import encode, kind_of
 from wavegate.core.events import Event
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """One row of the events table."""
 
     rollout_id: str
@@ -34,8 +35,7 @@ class Link:
         return hashlib.sha256(to_canonical_json(said).encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that is not as wavegate wrote it; `seq` is 0 when it is about the rollout or its plan."""
 
     rollout_id: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from wavegate.errors import ExitCode, WavegateError
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 KEPT = "what was written before is kept"
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """The wording of one kind of trouble; `what` is about {journal}."""
 
     code: str

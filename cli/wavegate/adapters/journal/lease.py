@@ -8,10 +8,10 @@ On a server, heartbeats are written and compared by the server's clock, never by
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Connection, bindparam, select, text, update
 
 from wavegate.adapters.journal.owner import HEARTBEAT_LIMIT, Owner, can_be_seen, owner_alive
@@ -34,8 +34,7 @@ _RELEASE = update(rollouts).where(*_HELD).values(**_NOBODY, heartbeat_at=0.0)
 _BREAK = update(rollouts).where(*_HELD).values(**_NOBODY, heartbeat_at=0.0, epoch=rollouts.c.epoch + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(Struct, frozen=True):
     """The last sign of life of a lease's owner."""
 
     epoch: int

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from wavegate.errors import WavegateError
 
@@ -21,8 +22,7 @@ _SERVERS = {"postgresql", "postgresql+psycopg"}
 _SECRET = ("password", "sslpassword")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A journal's file (None for one in memory or on a server), its URL, and its name for people."""
 
     file: Path | None

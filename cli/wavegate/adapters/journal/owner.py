@@ -7,8 +7,9 @@ A process is known by its pid and the kernel's tick at which it started. The tim
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from wavegate.core.outcomes import Status
 from wavegate.ports import RolloutRow
@@ -26,8 +27,7 @@ while this process's own monotonic clock runs is silence whatever any clock says
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Struct, frozen=True):
     """A process that may hold leases. `process` is what no other process has, ever and anywhere."""
 
     user: str

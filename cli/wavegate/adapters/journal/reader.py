@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import fields
 from typing import Any, Protocol, Self
 
 from wavegate.adapters.journal import failures
@@ -20,7 +19,7 @@ from wavegate.errors import WavegateError
 from wavegate.ports import RolloutRow
 
 KNOWN_KINDS = frozenset(kind_of(cls) for cls in Event.__args__)
-ROW_COLUMNS = tuple(field.name for field in fields(RolloutRow) if field.name != "silent_for")
+ROW_COLUMNS = tuple(name for name in RolloutRow.__struct_fields__ if name != "silent_for")
 _SHOWN = 10
 
 _LISTED = ", ".join(ROW_COLUMNS)
@@ -29,7 +28,7 @@ _NEWEST = "ORDER BY created_at DESC, id DESC"
 _PLAN = "SELECT p.hash, p.body FROM rollouts r LEFT JOIN plans p ON p.hash = r.plan_hash WHERE r.id = ?"
 _READ = "SELECT seq, at, kind, body, hash FROM events WHERE rollout_id = ? AND seq > ? ORDER BY seq"
 _HASH = "SELECT hash FROM events WHERE rollout_id = ? AND seq = ?"
-_LINK_COLUMNS = ", ".join(field.name for field in fields(Link))
+_LINK_COLUMNS = ", ".join(Link.__struct_fields__)
 _LINKS = f"SELECT {_LINK_COLUMNS} FROM events WHERE rollout_id = ? ORDER BY seq"  # noqa: S608 - constants
 _TAIL = "SELECT plan_hash, status, last_seq, last_hash FROM rollouts WHERE id = ?"
 

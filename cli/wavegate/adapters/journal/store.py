@@ -7,9 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict
 from typing import Any, TypeVar
 
+from msgspec.structs import asdict
 from sqlalchemy import Connection, Engine, bindparam, delete, exists, insert, literal, select, update
 
 from wavegate.adapters.journal import failures, lease, schema

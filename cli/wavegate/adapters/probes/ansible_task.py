@@ -10,11 +10,11 @@ import secrets
 import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
+from msgspec import Struct, field
 
 from wavegate.adapters.executor.call import AnsibleCall
 from wavegate.adapters.executor.launch import BatchFolder, Launch
@@ -31,8 +31,7 @@ ReadAnswer = Callable[[str, Mapping[str, Any]], RawHost | None]
 """Takes the kind and the data of an event of ansible-runner; returns a host's answer if it is one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskQuestion:
+class TaskQuestion(Struct, frozen=True, kw_only=True):
     """What the hosts are asked: a playbook with one play, how its events are read, and in what surroundings.
 
     `environment` is added to that of batches; `timeout` is in seconds, for all hosts together. With

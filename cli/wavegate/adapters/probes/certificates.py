@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wavegate.adapters.probes.settings import UnusableSettingsError
 
@@ -18,8 +20,7 @@ _File = tuple[str, int]
 """Path and time of the last change, so that a file that was renewed is read again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
+class Tls(Struct, frozen=True, kw_only=True):
     """How to speak TLS; None: no such file was named."""
 
     verify: bool = True

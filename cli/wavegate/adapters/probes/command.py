@@ -12,8 +12,9 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from wavegate.adapters.probes.kinds import EachTarget
 from wavegate.adapters.probes.settings import (
@@ -95,8 +96,7 @@ async def _kill_group(process: asyncio.subprocess.Process) -> None:
         await asyncio.wait_for(asyncio.shield(process.wait()), _SECONDS_TO_DIE)
 
 
-@dataclass(slots=True)
-class _Tail:
+class _Tail(Struct):
     """The end of what a program writes to a pipe; the pipe is emptied as it fills.
 
     Not asyncio's own pipes, because with them the wait for a program is also one for every child that

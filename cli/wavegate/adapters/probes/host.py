@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from wavegate.adapters.probes.host_wishes import module_args, read_expectation
 from wavegate.adapters.probes.kinds import AllTargets, Helpers
@@ -48,8 +49,7 @@ class HostRunner(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Trip:
+class _Trip(Struct):
     """One round trip that still waits for probes to join it."""
 
     expectations: dict[str, list[HostExpectation]] = field(default_factory=dict)

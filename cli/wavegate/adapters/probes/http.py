@@ -10,8 +10,9 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from wavegate.adapters.probes.http_rate import SPAN, ask_at_rate
 from wavegate.adapters.probes.kinds import EachTarget

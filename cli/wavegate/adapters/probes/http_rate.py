@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from statistics import median
+
+from msgspec import Struct
 
 from wavegate.core.events import Asked
 from wavegate.core.judgement import Judgement, seconds_text
@@ -21,8 +22,7 @@ SPAN = 1.0
 _ANSWERED = frozenset({Reading.GOOD, Reading.BAD})
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """When a request began, in seconds from the measurement's own begin, and what came of it."""
 
     at: float

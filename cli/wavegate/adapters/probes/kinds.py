@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wavegate.adapters.probes.settings import UnusableSettingsError
 from wavegate.core.judgement import Judgement, Trouble, judge_trouble, seconds_text
@@ -43,8 +45,7 @@ BUILT_IN: Mapping[str, str] = {
 FindRehearsal = Callable[[float, Sequence[str]], Judgement]
 
 
-@dataclass(frozen=True, slots=True)
-class Helpers:
+class Helpers(Struct, frozen=True):
     """What a kind that measures all targets in one go may use.
 
     `find_rehearsal` tells what rehearsals of the plan, or of roles, within so many seconds are worth.
@@ -62,8 +63,7 @@ class Helpers:
         return self.runners
 
 
-@dataclass(frozen=True, slots=True)
-class Runners:
+class Runners(Struct, frozen=True):
     """What reaches hosts through Ansible; each ends what it has under way when it is closed."""
 
     tasks: TaskRunner
@@ -76,8 +76,7 @@ class Runners:
             runner.close()
 
 
-@dataclass(frozen=True, slots=True)
-class EachTarget:
+class EachTarget(Struct, frozen=True):
     """A kind that measures each target by itself, many at once: so many `connections` or `programs`."""
 
     ask: Ask
@@ -87,8 +86,7 @@ class EachTarget:
 AskAll = Callable[[Sequence[Occasion], Helpers], Awaitable[Mapping[str, Judgement]]]
 
 
-@dataclass(frozen=True, slots=True)
-class AllTargets:
+class AllTargets(Struct, frozen=True):
     """A kind that measures all targets of a sweep in one go; it answers for each, by target."""
 
     ask: AskAll

@@ -7,9 +7,11 @@ import shutil
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from wavegate.adapters.executor.batch import RunningBatch
 from wavegate.adapters.executor.launch import BatchFolder, Launch
@@ -24,8 +26,7 @@ from wavegate.core.spec import Procedure
 _REFUSAL = "a probe takes nothing out and pins no version: it only looks"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaybookQuestion:
+class PlaybookQuestion(Struct, frozen=True, kw_only=True):
     """A playbook (relative to the project's root, or a collection's) with variables; `timeout` in seconds.
 
     The output is kept under the names of the `probe` and of the `occasion` (`pilot after 3`).
@@ -38,8 +39,7 @@ class PlaybookQuestion:
     variables: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class PlaybookAnswer:
+class PlaybookAnswer(Struct, frozen=True):
     """What became of each host, and host -> what of a task that was stopped is still at work there."""
 
     finished: Mapping[str, HostFinished]

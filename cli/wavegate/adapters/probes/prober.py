@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from wavegate.adapters.probes.host import ChangedAgo, HostPool, HostRunner
 from wavegate.adapters.probes.kinds import AllTargets, EachTarget, FindRehearsal, Helpers, Runners, find_kind

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from wavegate.adapters.executor.environment import (
     build_environment,
     inherited_environment,
@@ -46,8 +48,7 @@ _ORDERLY = (0, 1, _NOTHING_COLLECTED)
 INSTALL = "pip install 'wavegate[testinfra]' (it is in 'wavegate[roles]' too)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuiteQuestion:
+class SuiteQuestion(Struct, frozen=True, kw_only=True):
     """A file or folder of tests, relative to the project's root; `timeout` in seconds, for all hosts at once.
 
     The report is kept under the names of the `probe` and of the `occasion` (`pilot after 3`).
@@ -59,8 +60,7 @@ class SuiteQuestion:
     timeout: float
 
 
-@dataclass(frozen=True, slots=True)
-class SuiteAnswer:
+class SuiteAnswer(Struct, frozen=True):
     """What the tests said, and host -> why its share did not get to its end."""
 
     results: Sequence[SuiteCase]

@@ -15,11 +15,11 @@ import asyncio
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from msgspec import Struct, field
 from yarl import URL
 
 from wavegate.adapters.probes.certificates import Tls
@@ -34,8 +34,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEP_METHOD = frozenset({307, 308})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebQuestion:
+class WebQuestion(Struct, frozen=True, kw_only=True):
     """What is asked; a redirect whose status is `wanted` is the answer, and so is any with no `redirects`."""
 
     url: URL
@@ -79,8 +78,7 @@ class _RedirectError(Exception):
         self.more = more
 
 
-@dataclass(slots=True)
-class _Walk:
+class _Walk(Struct):
     """How far a question got, so that a timeout says what it waited for."""
 
     slow: Trouble = Trouble.NOT_ACCEPTED

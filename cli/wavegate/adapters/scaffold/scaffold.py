@@ -6,9 +6,10 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+
+from msgspec import Struct
 
 from wavegate.errors import WavegateError
 from wavegate.resources import content_dir
@@ -34,8 +35,7 @@ _MOST_PLAYBOOKS = 200
 _PLAIN = re.compile(r"[A-Za-z0-9_][\w./-]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Scaffolded:
+class Scaffolded(Struct, frozen=True):
     """What was written (relative to the folder), what was left alone, and the rollout file to start with.
 
     `advice` says what a person still has to do before that file can be planned.
