@@ -45,7 +45,7 @@ def put_back(fleet: Balanced) -> None:
     assert versions(fleet) == ("1.0", "1.0")
 
 
-def start(fleet: Balanced, name: str, version: str) -> tuple[subprocess.Popen[str], Path]:
+def start(fleet: Balanced, name: str, **changes: Any) -> tuple[subprocess.Popen[str], Path]:
     """Start a patch that waits before the second host until the file that is returned is there."""
     project, go = fleet.project, fleet.project.root / ".wavegate" / f"go-{name}"
     hold = {
@@ -66,17 +66,17 @@ def start(fleet: Balanced, name: str, version: str) -> tuple[subprocess.Popen[st
         "playbook": f"playbooks/{name}.yml",
         "inventory": "inventories/lab",
         "hosts": "pilot:department_finance",
-        "vars": {"intranet_version": version},
         "waves": waves,
+        **changes,
     }
     process = project.start("run", project.write(f"rollouts/{name}.yml", rollout))
     wait_for(lambda: is_begun(project, name, "finance-1"))
     return process, go
 
 
-def move_and_finish(fleet: Balanced, name: str, state: str, version: str) -> tuple[int, str]:
+def move_and_finish(fleet: Balanced, name: str, state: str, **changes: Any) -> tuple[int, str]:
     """Move the repository while the pilot is done and the next host has not begun."""
-    process, go = start(fleet, name, version)
+    process, go = start(fleet, name, **changes)
     assert versions(fleet) == ("1.1", "1.0")
     fleet.publish(state)
     go.touch()
@@ -89,7 +89,7 @@ def pins(fleet: Balanced, name: str) -> dict[str, str]:
 
 
 def test_later_hosts_get_what_the_pilot_got_and_not_what_is_newest_by_then(fleet: Balanced) -> None:
-    code, talk = move_and_finish(fleet, "newer", "newer", "latest")
+    code, talk = move_and_finish(fleet, "newer", "newer", vars={"intranet_version": "latest"})
     assert code == 0, talk
     assert versions(fleet) == ("1.1", "1.1")
     found = pins(fleet, "newer")
@@ -100,7 +100,7 @@ def test_later_hosts_get_what_the_pilot_got_and_not_what_is_newest_by_then(fleet
 
 
 def test_a_version_that_was_withdrawn_stops_the_rollout_and_says_why(fleet: Balanced) -> None:
-    code, talk = move_and_finish(fleet, "withdrawn", "withdrawn", "latest")
+    code, talk = move_and_finish(fleet, "withdrawn", "withdrawn", vars={"intranet_version": "latest"})
     assert code == 30, talk
     assert versions(fleet) == ("1.1", "1.0")
     assert standings(fleet.project)["finance-1"] == "failed"
@@ -110,7 +110,7 @@ def test_a_version_that_was_withdrawn_stops_the_rollout_and_says_why(fleet: Bala
 
 
 def test_other_bits_under_the_same_version_stop_the_rollout_and_it_says_why(fleet: Balanced) -> None:
-    code, talk = move_and_finish(fleet, "rebuilt", "rebuilt", "1.1")
+    code, talk = move_and_finish(fleet, "rebuilt", "rebuilt", vars={"intranet_version": "1.1"})
     assert code == 30, talk
     assert versions(fleet) == ("1.1", "1.0")
     assert "for intranet 1.1, and finance-1 resolved sha256:" in " ".join(talk.split())
