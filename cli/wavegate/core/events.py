@@ -1,6 +1,6 @@
 """The events of the journal: every state is a fold of them. Intents are written before the act.
 
-An event is a frozen dataclass; `core.codec` turns it into a kind and JSON data and back.
+An event is a frozen struct; `core.codec` turns it into a kind and JSON data and back.
 Times are seconds since the epoch (UTC) and stand beside the event, in `Record`.
 """
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.template import Templar, trust_as_template
+from msgspec import Struct
 
 from wavegate.adapters.ansible.patterns import near
 from wavegate.adapters.ansible.quick_templates import Fill, NotPlainError, prepare
@@ -161,8 +161,7 @@ def _fails(view: View, template: Any) -> bool:
     return False
 
 
-@dataclass
-class _Failure:
+class _Failure(Struct):
     kind: str
     subject: str
     message: str

@@ -15,11 +15,10 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from wavegate.adapters.executor.environment import (
     build_environment,
@@ -203,8 +202,7 @@ class PytestSuiteRunner:
             keep_text(self._launch, question.probe, f"{question.occasion}.xml", text)
 
 
-@dataclass(eq=False, slots=True, kw_only=True)
-class _Share:
+class _Share(Struct, eq=False, kw_only=True):
     """One pytest with some of the hosts."""
 
     name: str
