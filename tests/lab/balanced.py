@@ -20,6 +20,7 @@ from wavegate.lab.engine import Engine, detect_engine
 from wavegate.lab.packages import pack
 from wavegate.lab.state import Lab, LabFolder
 
+HOSTS = ("pilot-1", "finance-1")
 SOCKET, KEPT = "/run/haproxy/admin.sock", "/var/lib/haproxy/server-state"
 ASK = """
 import socket, sys
@@ -109,6 +110,22 @@ class Balanced:
         archive = pack((path.name, path.read_bytes()) for path in sorted(debs))
         made = self.engine.execute(self.lab.container("packages"), "sh", "-c", MAKE_STATES, stdin=archive)
         subprocess.run(["tar", "-xf", "-", "-C", str(self.states)], input=made, check=True)
+
+    def versions(self) -> tuple[str, ...]:
+        """Return what the service says of itself on the two hosts behind the balancer."""
+        return tuple(str(self.project.health(host)["version"]) for host in HOSTS)
+
+    def put_back(self) -> None:
+        """Bring both hosts to 1.0."""
+        packages = "name: [intranet=1.0, libintranet=1.0], allow_downgrade: true"
+        play = (
+            "- hosts: pilot:department_finance\n  become: true\n  gather_facts: false\n"
+            f"  tasks:\n    - ansible.builtin.apt: {{{packages}}}\n"
+        )
+        (self.project.root / "playbooks" / "put-back.yml").write_text(play, encoding="utf-8")
+        done = self.shell("ansible-playbook playbooks/put-back.yml")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert self.versions() == ("1.0", "1.0")
 
     def shell(self, command: str) -> subprocess.CompletedProcess[str]:
         """Run a command of Ansible as a person would type it."""

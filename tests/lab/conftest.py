@@ -112,6 +112,16 @@ def balanced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield fleet
 
 
+@pytest.fixture
+def at_1_0(balanced: Any) -> Iterator[Any]:
+    """The lab with a balancer: both hosts behind it at 1.0, the repository has 1.0 and 1.1."""
+    balanced.publish("before")
+    if balanced.versions() != ("1.0", "1.0"):
+        balanced.put_back()
+    yield balanced
+    balanced.publish("before")
+
+
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     root = tmp_path_factory.mktemp("fleet")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +15,10 @@ from tests.lab.test_faults import LOCAL, is_begun, standings, tells
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
-HOSTS = ("pilot-1", "finance-1")
-
 
 @pytest.fixture
-def fleet(balanced: Balanced) -> Iterator[Balanced]:
-    """Both hosts at 1.0, of a repository that has 1.0 and 1.1."""
-    balanced.publish("before")
-    if versions(balanced) != ("1.0", "1.0"):
-        put_back(balanced)
-    yield balanced
-    balanced.publish("before")
-
-
-def versions(fleet: Balanced) -> tuple[str, ...]:
-    return tuple(str(fleet.project.health(host)["version"]) for host in HOSTS)
-
-
-def put_back(fleet: Balanced) -> None:
-    packages = "name: [intranet=1.0, libintranet=1.0], allow_downgrade: true"
-    play = (
-        "- hosts: pilot:department_finance\n  become: true\n  gather_facts: false\n"
-        f"  tasks:\n    - ansible.builtin.apt: {{{packages}}}\n"
-    )
-    (fleet.project.root / "playbooks" / "put-back.yml").write_text(play, encoding="utf-8")
-    done = fleet.shell("ansible-playbook playbooks/put-back.yml")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert versions(fleet) == ("1.0", "1.0")
+def fleet(at_1_0: Balanced) -> Balanced:
+    return at_1_0
 
 
 def start(fleet: Balanced, name: str, **changes: Any) -> tuple[subprocess.Popen[str], Path]:
@@ -77,7 +53,7 @@ def start(fleet: Balanced, name: str, **changes: Any) -> tuple[subprocess.Popen[
 def move_and_finish(fleet: Balanced, name: str, state: str, **changes: Any) -> tuple[int, str]:
     """Move the repository while the pilot is done and the next host has not begun."""
     process, go = start(fleet, name, **changes)
-    assert versions(fleet) == ("1.1", "1.0")
+    assert fleet.versions() == ("1.1", "1.0")
     fleet.publish(state)
     go.touch()
     out, err = process.communicate(timeout=300)
@@ -91,7 +67,7 @@ def pins(fleet: Balanced, name: str) -> dict[str, str]:
 def test_later_hosts_get_what_the_pilot_got_and_not_what_is_newest_by_then(fleet: Balanced) -> None:
     code, talk = move_and_finish(fleet, "newer", "newer", vars={"intranet_version": "latest"})
     assert code == 0, talk
-    assert versions(fleet) == ("1.1", "1.1")
+    assert fleet.versions() == ("1.1", "1.1")
     found = pins(fleet, "newer")
     assert found["intranet"] == "1.1"
     assert found["intranet 1.1"].startswith("sha256:")
@@ -102,7 +78,7 @@ def test_later_hosts_get_what_the_pilot_got_and_not_what_is_newest_by_then(fleet
 def test_a_version_that_was_withdrawn_stops_the_rollout_and_says_why(fleet: Balanced) -> None:
     code, talk = move_and_finish(fleet, "withdrawn", "withdrawn", vars={"intranet_version": "latest"})
     assert code == 30, talk
-    assert versions(fleet) == ("1.1", "1.0")
+    assert fleet.versions() == ("1.1", "1.0")
     assert standings(fleet.project)["finance-1"] == "failed"
     (failed,) = [e for e in fleet.project.events("withdrawn", "host_finished") if e["host"] == "finance-1"]
     assert "1.1 (which the first host of this rollout got) are not to be had" in failed["reason"]
@@ -112,6 +88,6 @@ def test_a_version_that_was_withdrawn_stops_the_rollout_and_says_why(fleet: Bala
 def test_other_bits_under_the_same_version_stop_the_rollout_and_it_says_why(fleet: Balanced) -> None:
     code, talk = move_and_finish(fleet, "rebuilt", "rebuilt", vars={"intranet_version": "1.1"})
     assert code == 30, talk
-    assert versions(fleet) == ("1.1", "1.0")
+    assert fleet.versions() == ("1.1", "1.0")
     assert "for intranet 1.1, and finance-1 resolved sha256:" in " ".join(talk.split())
     fleet.project.call("abort", "--reason", "the test is over")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct, field, to_builtins
 
 from wavegate.core.spec import (
     ApprovalSpec,
@@ -114,7 +114,8 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON data with stable keys; `from_json` takes it back."""
-        return {name: to_data(getattr(self, name)) for name in self.__struct_fields__}
+        data: dict[str, Any] = to_builtins(self)
+        return data
 
     @property
     def hash(self) -> str:
@@ -136,17 +137,6 @@ class Plan(Struct, frozen=True, kw_only=True):
         for key in ("left_out", "inventory", "variables", "notes"):
             fields[key] = tuple(data[key])
         return cls(**fields)
-
-
-def to_data(value: Any) -> Any:
-    """Return structs, wherever they are nested, as mappings; nothing else is copied."""
-    if isinstance(value, Struct):
-        return {name: to_data(getattr(value, name)) for name in value.__struct_fields__}
-    if isinstance(value, tuple | list):
-        return value if not value or isinstance(value[0], str) else [to_data(item) for item in value]
-    if isinstance(value, Mapping):
-        return {key: to_data(item) for key, item in value.items()}
-    return value
 
 
 def _wave(data: Mapping[str, Any]) -> PlannedWave:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from wavegate.core.plan import Plan, PlannedWave, to_data
+from msgspec import json
+
+from wavegate.core.plan import Plan, PlannedWave
 from wavegate.core.quantity import some
 
 _SHOWN = 6
@@ -75,7 +77,7 @@ def _compare_names(what: str, old: Sequence[str], new: Sequence[str]) -> Iterato
 
 def _compare_value(what: str, old: Any, new: Any) -> Iterator[str]:
     """Yield how a value differs: of mappings only the keys that do."""
-    earlier, later = to_data(old), to_data(new)
+    earlier, later = (json.decode(json.encode(value)) for value in (old, new))  # of one plan lists are tuples
     if earlier == later:
         return
     if not isinstance(earlier, Mapping) or not isinstance(later, Mapping):
